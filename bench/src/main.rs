@@ -1,0 +1,3 @@
+//! Load and comparison runs.
+
+fn main() {}

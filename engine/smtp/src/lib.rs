@@ -1,0 +1,1 @@
+//! SMTP without I/O (RFC 5321).

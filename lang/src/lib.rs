@@ -1,0 +1,14 @@
+//! The weir rule language: parse, check, lower and evaluate, without any I/O.
+//!
+//! ```text
+//! text --parse--> ast --check(scheme)--> hir --lower--> plan --evaluate(facts)--> decided | needs
+//! ```
+//! The crate knows nothing of SMTP, sockets, clocks, files or threads. The host hands it the texts, a
+//! [`scheme::Scheme`] (what can be asked and done) and, at run time, the facts ([`value::Facts`]).
+
+pub mod ast;
+pub mod diagnostic;
+pub mod scheme;
+pub mod score;
+pub mod source;
+pub mod value;

@@ -1,0 +1,1 @@
+//! What holds across crates; the tests are in `tests/`.
