@@ -1,1 +1,3 @@
 //! The weir engine.
+
+pub mod scheme;

@@ -1,0 +1,139 @@
+//! What a `test` block can say. [`crate::simulate`] runs them.
+
+use weir_lang::scheme::Kind::{Code, Enhanced, Int, Ip, Name, Score, Text, Word as AnyWord};
+use weir_lang::scheme::Part::{AnyOrder, Maybe, OneOf, Repeat, Value, Word};
+use weir_lang::scheme::{Form, Part};
+
+/// What may be expected; several are separated by commas.
+const EXPECTATION: &[&[Part]] = &[
+    &[Word("sent"), Word("to"), OneOf(&[&[Word("maildir")], &[Value(Name("pool"))]])],
+    &[Word("not"), Word("sent")],
+    &[Word("discarded")],
+    &[Word("closed")],
+    &[Word("quarantined"), Value(Text)],
+    &[Word("noted"), Value(Text)],
+    &[Word("waited")],
+    &[Word("header"), Value(Text), Maybe(&[Word("has"), Value(Text)])],
+    &[Word("no"), OneOf(&[&[Word("header"), Value(Text)], &[Word("hit"), Value(Name("rule"))]])],
+    &[Word("removed"), Value(Text)],
+    &[Word("hit"), Value(Name("rule"))],
+    &[
+        Word("score"),
+        Value(Name("group")),
+        OneOf(&[
+            &[Word("below"), Value(Score)],
+            &[Word("least"), Value(Score)],
+            &[Word("exactly"), Value(Score)],
+        ]),
+    ],
+    &[Word("would"), Value(AnyWord)],
+    &[Word("lookup"), Value(AnyWord), Value(AnyWord)],
+    &[
+        OneOf(&[
+            &[Word("connect")],
+            &[Word("helo")],
+            &[Word("mail")],
+            &[Word("rcpt")],
+            &[Word("data")],
+            &[Word("message")],
+        ]),
+        Value(Code),
+        Maybe(&[Value(Enhanced)]),
+        Maybe(&[Word("text"), Value(Text)]),
+    ],
+];
+
+/// All clauses. Each may stand on a line of its own, or several on one.
+pub const CLAUSES: &[Form] = &[
+    Form {
+        word: "client",
+        parts: &[
+            Value(Ip),
+            AnyOrder(&[&[Word("rdns"), Value(Text)], &[Word("talks"), Word("early")], &[Word("passed")]]),
+        ],
+        doc: "Who connects: its address, its reverse name (none when not given), whether it talks before the greeting, whether it is \
+              remembered as passed. 192.0.2.1 when not given.",
+        example: "client 192.0.2.7 rdns \"host.example.net\"",
+    },
+    Form {
+        word: "helo",
+        parts: &[Value(Text)],
+        doc: "What it says in EHLO. `client.example.net` when not given.",
+        example: "helo \"mail.example.net\"",
+    },
+    Form {
+        word: "mail",
+        parts: &[Value(Text)],
+        doc: "The sender; empty for `<>`. `sender@example.net` when not given.",
+        example: "mail \"a@example.net\"",
+    },
+    Form {
+        word: "rcpt",
+        parts: &[Repeat(&[Value(Text)])],
+        doc: "The recipients, in order. The test stops at a phase that refuses.",
+        example: "rcpt \"dev@example.org\"",
+    },
+    Form {
+        word: "message",
+        parts: &[
+            Maybe(&[Word("file"), Value(Text)]),
+            AnyOrder(&[
+                &[Word("subject"), Value(Text)],
+                &[Word("body"), Value(Text)],
+                &[Word("from"), Value(Text)],
+                &[Word("header"), Value(Text)],
+            ]),
+        ],
+        doc: "The message: a file beside the rule file, or made from these pieces (`header` is a whole line; `\\n` breaks lines).",
+        example: "message subject \"You won\" body \"Claim now\"",
+    },
+    Form {
+        word: "dns",
+        parts: &[
+            Value(Text),
+            OneOf(&[&[Word("gives"), Repeat(&[Value(Ip)])], &[Word("fails")], &[Word("nothing")]]),
+        ],
+        doc: "What DNS says to this name. A name that no clause gives is `unknown` to lookups.",
+        example: "dns \"7.2.0.192.zen.example.org\" gives 127.0.0.4",
+    },
+    Form {
+        word: "mx",
+        parts: &[
+            Value(Text),
+            OneOf(&[&[Word("present")], &[Word("null")], &[Word("missing")], &[Word("unknown")]]),
+        ],
+        doc: "Where mail to a domain goes. `present` for a domain that no clause gives.",
+        example: "mx \"example.net\" null",
+    },
+    Form {
+        word: "service",
+        parts: &[
+            Value(AnyWord),
+            OneOf(&[&[Word("infected"), Value(Text)], &[Word("clean")], &[Word("down")]]),
+        ],
+        doc: "What a service answers; one that no clause gives is down.",
+        example: "service av infected \"Eicar-Test-Signature\"",
+    },
+    Form {
+        word: "pool",
+        parts: &[
+            Value(Name("pool")),
+            OneOf(&[&[Word("down")], &[Word("answers"), Value(Code), Value(Enhanced), Value(Text)]]),
+        ],
+        doc: "How a pool takes the message. 250 when not given.",
+        example: "pool scanners down",
+    },
+    Form {
+        word: "sessions",
+        parts: &[Value(Int(1, 1000))],
+        doc: "How often the same session comes, for limits; what is expected is expected of the last.",
+        example: "sessions 61",
+    },
+    Form { word: "stressed", parts: &[], doc: "The listener is stressed.", example: "stressed" },
+    Form {
+        word: "expect",
+        parts: &[Repeat(&[OneOf(EXPECTATION)])],
+        doc: "What must come of it: the reply of a phase, where the message goes, headers, hits, scores.",
+        example: "expect rcpt 550 5.7.1 text \"ZEN_LISTED\", hit ZEN_LISTED",
+    },
+];

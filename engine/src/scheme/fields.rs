@@ -1,0 +1,424 @@
+//! What rules can ask of the client, the envelope and the message.
+
+use weir_lang::scheme::{AnswerSpec, FieldSource, FieldSpec, MemberSpec, StateSpec, Type};
+
+use super::Phase;
+
+const CONNECT: usize = Phase::Connect.index();
+const HELO: usize = Phase::Helo.index();
+const MAIL: usize = Phase::Mail.index();
+const RCPT: usize = Phase::Rcpt.index();
+const DATA: usize = Phase::Data.index();
+const MESSAGE: usize = Phase::Message.index();
+
+/// What the mail exchangers of a domain are (RFC 5321, 5.1; RFC 7505).
+pub static MX_ANSWER: AnswerSpec = AnswerSpec {
+    states: &[
+        StateSpec { name: "present", doc: "an MX, or an address that stands in for one" },
+        StateSpec { name: "null", doc: "the domain says that it takes no mail (RFC 7505)" },
+        StateSpec { name: "missing", doc: "no such domain, or neither MX nor address" },
+        StateSpec { name: "unknown", doc: "the resolver did not answer" },
+    ],
+    bare: None,
+    unknown: 3,
+    members: &[],
+};
+
+/// What a DNS list says.
+pub static LISTED_ANSWER: AnswerSpec = AnswerSpec {
+    states: &[
+        StateSpec { name: "listed", doc: "a reply that the declaration calls listed" },
+        StateSpec { name: "unknown", doc: "no answer in time, or one that the list uses for errors" },
+        StateSpec { name: "clean", doc: "no such name, or a reply that does not count" },
+    ],
+    bare: Some(0),
+    unknown: 1,
+    members: &[MemberSpec {
+        name: "codes",
+        ty: Type::List(&Type::Ip),
+        doc: "the addresses that the list returned",
+    }],
+};
+
+/// What a virus scanner says.
+pub static VIRUS_ANSWER: AnswerSpec = AnswerSpec {
+    states: &[
+        StateSpec { name: "infected", doc: "a signature was found" },
+        StateSpec { name: "unknown", doc: "no scanner answered, or the message is over a limit" },
+        StateSpec { name: "clean", doc: "nothing was found" },
+    ],
+    bare: Some(0),
+    unknown: 1,
+    members: &[MemberSpec { name: "name", ty: Type::Text, doc: "the signature's name" }],
+};
+
+const TEXTS: Type = Type::List(&Type::Text);
+const DOMAINS: Type = Type::List(&Type::Domain);
+const ADDRESSES: Type = Type::List(&Type::Address);
+
+/// Who wrote the value.
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    /// This host, the kernel or the operator.
+    Us,
+    /// The peer: the value is tainted.
+    Peer,
+}
+
+const fn held(
+    name: &'static str,
+    ty: Type,
+    since: usize,
+    by: By,
+    doc: &'static str,
+    example: &'static str,
+) -> FieldSpec {
+    let tainted = matches!(by, By::Peer);
+    FieldSpec { name, argument: None, ty, since, source: FieldSource::Held, tainted, doc, example }
+}
+
+const fn gathered(
+    name: &'static str,
+    ty: Type,
+    since: usize,
+    by: By,
+    doc: &'static str,
+    example: &'static str,
+) -> FieldSpec {
+    let tainted = matches!(by, By::Peer);
+    FieldSpec { name, argument: None, ty, since, source: FieldSource::Gathered, tainted, doc, example }
+}
+
+const fn header(name: &'static str, ty: Type, doc: &'static str, example: &'static str) -> FieldSpec {
+    FieldSpec {
+        name,
+        argument: Some("NAME"),
+        ty,
+        since: MESSAGE,
+        source: FieldSource::Held,
+        tainted: true,
+        doc,
+        example,
+    }
+}
+
+/// All fields. [`crate::facts`] reads them by their place here.
+pub const FIELDS: &[FieldSpec] = &[
+    held(
+        "client.ip",
+        Type::Ip,
+        CONNECT,
+        By::Us,
+        "The client's address.",
+        "accept if client.ip in relay_nets",
+    ),
+    held(
+        "client.net",
+        Type::Net,
+        CONNECT,
+        By::Us,
+        "The client's network: /24 for IPv4, /64 for IPv6.",
+        "remember client.net for 7d as passed",
+    ),
+    held("client.port", Type::Int, CONNECT, By::Us, "The client's port.", "note \"port {client.port}\""),
+    gathered(
+        "client.rdns",
+        Type::Domain,
+        CONNECT,
+        By::Peer,
+        "The client's reverse name whose address leads back to it (RFC 1912, 2.1). `missing` when there is none, `unknown` when \
+         the resolver did not answer.",
+        "rule NO_RDNS 1 \"no reverse DNS\" in reputation = client.rdns is missing",
+    ),
+    gathered(
+        "client.spoke_early",
+        Type::Bool,
+        CONNECT,
+        By::Us,
+        "The client sent something before the greeting, within the wait of `greet`. False without a `greet`.",
+        "drop 521 5.5.1 \"please wait for the greeting\" if client.spoke_early",
+    ),
+    held(
+        "client.passed",
+        Type::Bool,
+        CONNECT,
+        By::Us,
+        "The client's network was kept by `remember client.net for ... as passed`.",
+        "accept if client.passed",
+    ),
+    held(
+        "listener.name",
+        Type::Domain,
+        CONNECT,
+        By::Us,
+        "The listener's `name`.",
+        "reject 501 5.5.2 \"that name is mine\" if helo.name == listener.name",
+    ),
+    held(
+        "host.name",
+        Type::Text,
+        CONNECT,
+        By::Us,
+        "This host's name, as the kernel has it.",
+        "add header \"X-Scanned-By\" \"{host.name}\"",
+    ),
+    held(
+        "session.stressed",
+        Type::Bool,
+        CONNECT,
+        By::Us,
+        "The listener holds more sessions than its `stressed above` says.",
+        "drop 421 4.3.2 \"busy\" if session.stressed and not client.passed",
+    ),
+    held(
+        "session.unknown_rcpts",
+        Type::Int,
+        CONNECT,
+        By::Us,
+        "How many recipients of this session were refused with a 5yz.",
+        "drop 421 4.7.0 \"too many unknown recipients\" if session.unknown_rcpts > 10",
+    ),
+    held(
+        "session.messages",
+        Type::Int,
+        CONNECT,
+        By::Us,
+        "How many messages this session has sent before this one.",
+        "delay 1s if session.messages > 100",
+    ),
+    held(
+        "helo.name",
+        Type::Text,
+        HELO,
+        By::Peer,
+        "What the client calls itself (RFC 5321, 4.1.1.1).",
+        "note \"{helo.name}\"",
+    ),
+    held(
+        "helo.fqdn",
+        Type::Bool,
+        HELO,
+        By::Us,
+        "The name is a domain with a dot, or an address literal (RFC 5321, 2.3.5 and 4.1.3).",
+        "shadow reject 501 5.5.2 \"not a host name\" if not helo.fqdn",
+    ),
+    held(
+        "sender",
+        Type::Address,
+        MAIL,
+        By::Peer,
+        "The reverse-path; `missing` when it is `<>`.",
+        "accept if sender is missing",
+    ),
+    held(
+        "sender.local",
+        Type::Text,
+        MAIL,
+        By::Peer,
+        "What is before the `@` of the sender.",
+        "note \"{sender.local}\"",
+    ),
+    held(
+        "sender.domain",
+        Type::Domain,
+        MAIL,
+        By::Peer,
+        "What is behind the `@` of the sender; `missing` for `<>`.",
+        "reject 550 5.7.1 \"no\" if sender.domain in deny_domains",
+    ),
+    gathered(
+        "sender.domain.mx",
+        Type::Answer(&MX_ANSWER),
+        MAIL,
+        By::Us,
+        "Where mail to the sender's domain would go. `present` for `<>`.",
+        "reject 550 5.7.27 \"{sender.domain} accepts no mail (null MX)\" if sender.domain.mx is null",
+    ),
+    held(
+        "sender.size",
+        Type::Size,
+        MAIL,
+        By::Peer,
+        "The size that the client declared (RFC 1870); `missing` when it did not.",
+        "reject 552 5.3.4 \"too big\" if sender.size > 10MB",
+    ),
+    held(
+        "rcpt",
+        Type::Address,
+        RCPT,
+        By::Peer,
+        "The recipient being named.",
+        "reject 550 5.1.1 \"no such address\" if rcpt not in recipients",
+    ),
+    held(
+        "rcpt.local",
+        Type::Text,
+        RCPT,
+        By::Peer,
+        "What is before the `@` of the recipient.",
+        "accept if rcpt.local in [ \"postmaster\", \"abuse\" ]",
+    ),
+    held(
+        "rcpt.domain",
+        Type::Domain,
+        RCPT,
+        By::Peer,
+        "What is behind the `@` of the recipient; `missing` for the bare `postmaster`.",
+        "reject 550 5.7.1 \"relaying denied\" if rcpt.domain not in local_domains",
+    ),
+    held(
+        "rcpts",
+        ADDRESSES,
+        DATA,
+        By::Peer,
+        "All accepted recipients.",
+        "send to next_hop if all rcpts in list_commands",
+    ),
+    held(
+        "rcpts.count",
+        Type::Int,
+        DATA,
+        By::Us,
+        "How many recipients were accepted.",
+        "note \"many\" if rcpts.count > 50",
+    ),
+    held(
+        "message",
+        Type::Message,
+        MESSAGE,
+        By::Peer,
+        "The message, as the argument of a service.",
+        "let virus = av(message)",
+    ),
+    held(
+        "message.size",
+        Type::Size,
+        MESSAGE,
+        By::Us,
+        "The message's size on the wire, in bytes.",
+        "send to next_hop if message.size > 2MB",
+    ),
+    held(
+        "message.hops",
+        Type::Int,
+        MESSAGE,
+        By::Us,
+        "How many `Received` lines it has (RFC 5321, 6.3).",
+        "reject 554 5.4.6 \"mail loop\" if message.hops > 30",
+    ),
+    held(
+        "message.id",
+        Type::Text,
+        MESSAGE,
+        By::Peer,
+        "Its `Message-ID` without the angle brackets.",
+        "rule NO_MSGID 0.5 \"no Message-ID\" in content = message.id is missing",
+    ),
+    held(
+        "message.types",
+        TEXTS,
+        MESSAGE,
+        By::Peer,
+        "The media types of its leaf parts, lower case.",
+        "rule HTML_ONLY 0.3 \"no text part\" in content = message.types has only \"text/html\"",
+    ),
+    held(
+        "message.parts",
+        Type::Int,
+        MESSAGE,
+        By::Us,
+        "How many leaf parts it has.",
+        "note \"many parts\" if message.parts > 100",
+    ),
+    held(
+        "message.too_complex",
+        Type::Bool,
+        MESSAGE,
+        By::Us,
+        "Its MIME structure is nested deeper or has more parts than weir takes apart; fields of its parts are then `missing`.",
+        "reject 554 5.6.0 \"MIME structure too complex\" if message.too_complex",
+    ),
+    held(
+        "message.urls",
+        TEXTS,
+        MESSAGE,
+        By::Peer,
+        "Links in its text and HTML parts; bounded, each once.",
+        "rule SHORTENER 0.5 \"short link\" in content = any message.urls ~ /^https?:..bit\\.ly/i",
+    ),
+    held(
+        "message.url_domains",
+        DOMAINS,
+        MESSAGE,
+        By::Peer,
+        "The registered domains of those links.",
+        "rule URIBL_BLACK 4.0 \"link on URIBL black\" in content = uribl_black(message.url_domains)",
+    ),
+    header(
+        "header",
+        Type::Text,
+        "The first header field of this name, unfolded and decoded (RFC 5322, RFC 2047).",
+        "rule MAILLIST \"came through a list\" = header(\"List-Id\") is present",
+    ),
+    header(
+        "header.time",
+        Type::Time,
+        "The date in the first header field of this name.",
+        "rule DATE_FUTURE 1.5 \"date > 24 h ahead\" in content = header(\"Date\").time > now + 24h",
+    ),
+    header(
+        "header.count",
+        Type::Int,
+        "How many header fields of this name there are.",
+        "rule TWO_FROM 3.0 \"more than one From\" in content = header(\"From\").count > 1",
+    ),
+    held(
+        "subject",
+        Type::Text,
+        MESSAGE,
+        By::Peer,
+        "The subject, decoded.",
+        "rule SUBJ_WON 2.5 \"lottery subject\" in content = subject ~ /\\byou('ve)? won\\b/i",
+    ),
+    held("from", Type::Address, MESSAGE, By::Peer, "The first address of `From`.", "note \"{from}\""),
+    held(
+        "from.domain",
+        Type::Domain,
+        MESSAGE,
+        By::Peer,
+        "The domain of that address.",
+        "rule FREEMAIL_FROM \"free mail sender\" = from.domain in freemail",
+    ),
+    held(
+        "reply_to",
+        Type::Address,
+        MESSAGE,
+        By::Peer,
+        "The first address of `Reply-To`.",
+        "note \"{reply_to}\"",
+    ),
+    held(
+        "reply_to.domain",
+        Type::Domain,
+        MESSAGE,
+        By::Peer,
+        "The domain of that address.",
+        "rule REPLYTO 1.5 \"replies go elsewhere\" in content = reply_to.domain != from.domain",
+    ),
+    held(
+        "body",
+        Type::Text,
+        MESSAGE,
+        By::Peer,
+        "The text of all its text parts, HTML rendered; bounded.",
+        "rule BODY_SEO 2.0 \"SEO offer\" in content = body has bad_phrases",
+    ),
+    held(
+        "attachment.names",
+        TEXTS,
+        MESSAGE,
+        By::Peer,
+        "The file names of its parts, decoded.",
+        "rule BANNED_FILE \"executable attachment\" = any attachment.names ~ /\\.(exe|vbs|scr)$/i",
+    ),
+];

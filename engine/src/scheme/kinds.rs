@@ -1,0 +1,309 @@
+//! What can be declared: listeners, pools, DNS lists and services. [`crate::config`] reads the settings.
+
+use weir_lang::scheme::Kind::{
+    Code, Duration, Enhanced, Field, Int, Name, Percent, Quad, Size, Socket, Template, Text, Word as AnyWord,
+};
+use weir_lang::scheme::Part::{AnyOrder, Comma, Maybe, OneOf, Repeat, Value, Word};
+use weir_lang::scheme::{CallSpec, Form, KindSpec, Part, SettingSpec, Type};
+
+use super::fields::{LISTED_ANSWER, VIRUS_ANSWER};
+
+const REPLY: &[Part] = &[Value(Code), Value(Enhanced), Value(Template)];
+
+/// Most addresses a listener binds, servers a pool has, and so on: far above need, so that a slip shows.
+const COUNT_MAX: i64 = 1_000_000;
+
+const fn once(
+    word: &'static str,
+    parts: &'static [Part],
+    doc: &'static str,
+    example: &'static str,
+) -> SettingSpec {
+    SettingSpec { form: Form { word, parts, doc, example }, required: false, many: false }
+}
+
+const fn required(
+    word: &'static str,
+    parts: &'static [Part],
+    doc: &'static str,
+    example: &'static str,
+) -> SettingSpec {
+    SettingSpec { form: Form { word, parts, doc, example }, required: true, many: false }
+}
+
+const fn many(
+    word: &'static str,
+    parts: &'static [Part],
+    doc: &'static str,
+    example: &'static str,
+) -> SettingSpec {
+    SettingSpec { form: Form { word, parts, doc, example }, required: false, many: true }
+}
+
+/// All kinds.
+pub const KINDS: &[KindSpec] = &[
+    KindSpec {
+        name: "listener",
+        sort: None,
+        settings: LISTENER,
+        call: None,
+        doc: "Where clients connect, and the bounds of their sessions.",
+        example: "listener public {\n  bind     192.0.2.25:25, [2001:db8::25]:25\n  name     \"mx1.example.org\"\n  sessions 4000, 40 per client.net\n}",
+    },
+    KindSpec {
+        name: "pool",
+        sort: None,
+        settings: POOL,
+        call: None,
+        doc: "Servers that take messages. Each transaction goes to one of them; one that fails before it has answered the final \
+              dot is replaced by another, unseen by the client.",
+        example: "pool scanners {\n  server scan1 192.0.2.41:10024 slots 25\n  server scan2 192.0.2.42:10024 slots 25\n  check  smtp every 2s, rise 2, fall 3\n}",
+    },
+    KindSpec {
+        name: "dnsbl",
+        sort: None,
+        settings: DNSBL,
+        call: Some(CallSpec { takes: &[Type::Ip, Type::Domain], returns: &LISTED_ANSWER }),
+        doc: "A list of addresses or domains in DNS (RFC 5782), asked by calling its name.",
+        example: "dnsbl zen { zone \"zen.example.org\"  listed 127.0.0.2-11  error 127.255.255.0/24  timeout 2s }",
+    },
+    KindSpec {
+        name: "service",
+        sort: Some("clamd"),
+        settings: CLAMD,
+        call: Some(CallSpec { takes: &[Type::Message], returns: &VIRUS_ANSWER }),
+        doc: "A ClamAV daemon, asked by INSTREAM over kept connections.",
+        example: "service av : clamd { hosts \"unix:/run/clamav/clamd.ctl\", \"192.0.2.9:3310\"  scan 20s }",
+    },
+];
+
+const LISTENER: &[SettingSpec] = &[
+    required(
+        "bind",
+        &[Repeat(&[Value(Socket)])],
+        "Addresses and ports, each opened once on every core.",
+        "bind 192.0.2.25:25, [2001:db8::25]:25",
+    ),
+    once(
+        "name",
+        &[Value(Text)],
+        "The name in the greeting, EHLO and Received. The host's own by default.",
+        "name \"mx1.example.org\"",
+    ),
+    once(
+        "from",
+        &[Repeat(&[Value(Name("list"))])],
+        "Only clients in these `net` lists are served; others get 554 5.7.1. Everybody by default.",
+        "from balancers",
+    ),
+    once(
+        "sessions",
+        &[Value(Int(1, COUNT_MAX)), Maybe(&[Comma, Value(Int(1, COUNT_MAX)), Word("per"), Value(Field)])],
+        "Most sessions at once, and most of one `client.net` or `client.ip`; others get the `full` reply. Default 10000.",
+        "sessions 4000, 40 per client.net",
+    ),
+    once(
+        "limits",
+        &[AnyOrder(&[
+            &[Word("message"), Value(Size)],
+            &[Word("rcpts"), Value(Int(1, 10_000))],
+            &[Word("line"), Value(Int(512, 65_536))],
+            &[Word("header"), Value(Size)],
+            &[Word("bad_commands"), Value(Int(1, 1000))],
+        ])],
+        "Bounds of a session: message size (default 25MB), recipients a message (100), bytes a text line (998), bytes of header \
+         (256KiB), refused commands before 421 (20).",
+        "limits message 15360000B, rcpts 100, line 998, bad_commands 4",
+    ),
+    once(
+        "timeouts",
+        &[AnyOrder(&[
+            &[Word("command"), Value(Duration)],
+            &[Word("data"), Value(Duration)],
+            &[Word("write"), Value(Duration)],
+        ])],
+        "How long a session waits for a command (default 5m), for more of a message (3m) and for the client to take a reply (1m); \
+         RFC 5321, 4.5.3.2.",
+        "timeouts command 5m, data 3m",
+    ),
+    once(
+        "line_breaks",
+        &[OneOf(&[&[Word("strict")], &[Word("normalise")]])],
+        "What a bare CR or LF in a message is: `strict` refuses it with 550 5.5.2 (default), `normalise` makes CRLF of it on the \
+         way. Only CRLF.CRLF ends a message in both.",
+        "line_breaks normalise",
+    ),
+    once(
+        "stressed",
+        &[Word("above"), Value(Percent), Word("sessions")],
+        "From which share of `sessions` on the listener is stressed. Default 80%.",
+        "stressed above 80% sessions",
+    ),
+    once(
+        "full",
+        REPLY,
+        "The reply above `sessions`. Default 421 4.3.2.",
+        "full 421 4.3.2 \"busy, try again soon\"",
+    ),
+    once(
+        "slots",
+        &[
+            Value(Int(1, COUNT_MAX)),
+            Maybe(&[Comma, Word("waiting"), Value(Int(0, COUNT_MAX)), Word("for"), Value(Duration)]),
+        ],
+        "Most messages judged at once, and how many more wait how long for their turn; others get the `full` reply. No bound by \
+         default.",
+        "slots 25, waiting 50 for 20s",
+    ),
+    once(
+        "budget",
+        &[Value(Duration), Comma, Word("then"), Value(Code), Value(Enhanced), Value(Template)],
+        "Most time for the rules of one message, and the reply when it is over. Default 60s and 451 4.3.0.",
+        "budget 30s, then 451 4.3.0 \"scan took too long\"",
+    ),
+    once(
+        "commit",
+        &[Word("after"), Word("next_hop")],
+        "The client's 250 follows the next hop's 250 (or the fsync of a maildir): nothing is queued here. This is the default and \
+         the only way so far; the line says it to readers.",
+        "commit after next_hop",
+    ),
+];
+
+const POOL: &[SettingSpec] = &[
+    many(
+        "server",
+        &[
+            Value(AnyWord),
+            Value(Socket),
+            AnyOrder(&[
+                &[Word("weight"), Value(Int(1, 256))],
+                &[Word("slots"), Value(Int(1, 65_535))],
+                &[Word("backup")],
+            ]),
+        ],
+        "A member: its name, its address, its share (default 1), how many transactions it takes at once (default 100), and \
+         whether it only serves when no other can.",
+        "server scan1 192.0.2.41:10024 weight 10 slots 25",
+    ),
+    many(
+        "use",
+        &[Value(Text)],
+        "Members from files, one setting a line: one file a node, as Puppet writes them.",
+        "use \"pool.d/scanners/*.server\"",
+    ),
+    once(
+        "balance",
+        &[OneOf(&[&[Word("least_busy")], &[Word("round_robin")]])],
+        "How a transaction's server is chosen: `least_busy`, open transactions against slots times weight (default), or \
+         `round_robin`, in turn by weight.",
+        "balance least_busy",
+    ),
+    once(
+        "check",
+        &[
+            Word("smtp"),
+            Word("every"),
+            Value(Duration),
+            AnyOrder(&[
+                &[Word("fast"), Value(Duration)],
+                &[Word("rise"), Value(Int(1, 100))],
+                &[Word("fall"), Value(Int(1, 100))],
+                &[Word("ehlo"), Value(Text)],
+                &[Word("timeout"), Value(Duration)],
+            ]),
+        ],
+        "Health check: connect, read 220, EHLO, QUIT. `fast` is the interval while a server is changing state (default: as \
+         `every`); `rise` good or `fall` bad ones in a row change it (2, 3); `timeout` bounds one check (5s). Without `check` \
+         a server is taken to be up.",
+        "check smtp every 2s, fast 500ms, rise 2, fall 3",
+    ),
+    once(
+        "retry",
+        &[Value(Int(0, 10)), Word("on"), Word("other"), Word("server")],
+        "How many other servers are tried for a transaction when one fails before it has answered for the message. Default 2.",
+        "retry 2 on other server",
+    ),
+    once(
+        "waiting",
+        &[Value(Int(0, COUNT_MAX)), Word("for"), Value(Duration)],
+        "How many transactions wait for a slot when all are taken, and how long. Default 500 for 20s.",
+        "waiting 500 for 20s",
+    ),
+    once(
+        "reuse",
+        &[Value(Int(1, COUNT_MAX)), Word("transactions"), Maybe(&[Comma, Value(Duration), Word("idle")])],
+        "How many transactions one connection carries, and how long it is kept without any. Default 1000, 30s.",
+        "reuse 100 transactions, 30s idle",
+    ),
+    once(
+        "timeouts",
+        &[AnyOrder(&[
+            &[Word("connect"), Value(Duration)],
+            &[Word("command"), Value(Duration)],
+            &[Word("data"), Value(Duration)],
+            &[Word("dot"), Value(Duration)],
+        ])],
+        "How long to wait for the connection (default 5s), a reply to a command (5m), the server to take the message (3m) and \
+         the reply to the final dot (10m); RFC 5321, 4.5.3.2.",
+        "timeouts connect 2s, dot 10m",
+    ),
+    once(
+        "empty",
+        REPLY,
+        "The reply when no server can take the message. Default 451 4.3.2.",
+        "empty 451 4.3.2 \"no scanner available, try again\"",
+    ),
+];
+
+const DNSBL: &[SettingSpec] = &[
+    required("zone", &[Value(Text)], "The domain below which the list answers.", "zone \"zen.example.org\""),
+    once(
+        "listed",
+        &[Repeat(&[Value(Quad)])],
+        "The replies that mean listed: addresses, ranges by octet, networks. Default 127.0.0.2-254.",
+        "listed 127.0.0.2-11",
+    ),
+    once(
+        "bits",
+        &[Repeat(&[Value(Int(1, 255))])],
+        "Instead of `listed`: bits of the last octet, any of which means listed.",
+        "bits 8, 64",
+    ),
+    once(
+        "error",
+        &[Repeat(&[Value(Quad)])],
+        "The replies that mean the list did not answer the question (quota, blocked resolver): `unknown`. 127.255.255.0/24 always is.",
+        "error 127.255.255.0/24",
+    ),
+    once(
+        "timeout",
+        &[Value(Duration)],
+        "How long to wait before the answer is `unknown`. Default 2s.",
+        "timeout 2s",
+    ),
+    once(
+        "server",
+        &[Value(Socket)],
+        "The name server to ask; the host's resolver by default.",
+        "server 127.0.0.1:530",
+    ),
+];
+
+const CLAMD: &[SettingSpec] = &[
+    required(
+        "hosts",
+        &[Repeat(&[Value(Text)])],
+        "Where clamd answers: `unix:/path` or `address:port`, tried in this order.",
+        "hosts \"unix:/run/clamav/clamd.ctl\", \"192.0.2.9:3310\"",
+    ),
+    once("connect", &[Value(Duration)], "How long to wait for a connection. Default 1s.", "connect 1s"),
+    once("scan", &[Value(Duration)], "How long to wait for a verdict. Default 20s.", "scan 20s"),
+    once(
+        "size",
+        &[Value(Size)],
+        "Larger messages are not scanned and `unknown`; keep it at clamd's StreamMaxLength. Default 25MB.",
+        "size 25MB",
+    ),
+    once("slots", &[Value(Int(1, 10_000))], "Most scans at once, over all cores. Default 25.", "slots 25"),
+];
