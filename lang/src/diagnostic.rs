@@ -1,6 +1,9 @@
 //! What is wrong with a rule file set: code, place, what was expected, what to write instead.
 
 pub mod codes;
+mod suggest;
+
+pub use suggest::did_you_mean;
 
 use crate::source::Span;
 
