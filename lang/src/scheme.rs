@@ -263,6 +263,8 @@ pub enum Kind {
     Expr,
     /// A reply code between 200 and 599.
     Code,
+    /// A reply code within these bounds, both inclusive. An enhanced code behind a code must be of its class.
+    CodeIn(u16, u16),
     /// An enhanced status code.
     Enhanced,
     /// An IP address.
