@@ -1,0 +1,98 @@
+//! CPU time of a process and all that it started, from /proc.
+
+use std::fs;
+use std::time::Duration;
+
+use crate::Result;
+
+/// What a process, its threads and its descendants have used since they started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cpu {
+    /// On a CPU, user and system together, exact (`task/*/schedstat`).
+    pub(crate) total: Duration,
+    /// User and system in clock ticks of 10 ms (`stat`): good for their proportion.
+    pub(crate) user_ticks: u64,
+    /// See `user_ticks`.
+    pub(crate) system_ticks: u64,
+}
+
+impl Cpu {
+    /// What was used since `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            total: self.total.saturating_sub(earlier.total),
+            user_ticks: self.user_ticks.saturating_sub(earlier.user_ticks),
+            system_ticks: self.system_ticks.saturating_sub(earlier.system_ticks),
+        }
+    }
+}
+
+/// Reads the whole tree below `root`. A thread that ends between two readings takes its time out of `total` with it;
+/// the proxies measured here keep theirs.
+pub(crate) fn read(root: u32) -> Result<Cpu> {
+    let mut cpu = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
+    for pid in tree(root)? {
+        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
+            cpu.total += Duration::from_nanos(number(schedstat.split(' ').next())?);
+        }
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let mut fields = after_name(&stat).split(' ');
+        // proc(5): fields 14 and 15; the first behind the name is field 3.
+        cpu.user_ticks += number(fields.nth(11))?;
+        cpu.system_ticks += number(fields.next())?;
+    }
+    Ok(cpu)
+}
+
+/// `root` and all its descendants.
+fn tree(root: u32) -> Result<Vec<u32>> {
+    let mut parents: Vec<(u32, u32)> = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+        // A process may end while we look.
+        let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        if let Some(parent) = after_name(&stat).split(' ').nth(1).and_then(|field| field.parse().ok()) {
+            parents.push((pid, parent));
+        }
+    }
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(parent) = found.get(next).copied() {
+        found.extend(parents.iter().filter(|(_, its_parent)| *its_parent == parent).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    Ok(found)
+}
+
+/// The fields behind the name, which may itself have blanks and brackets.
+fn after_name(stat: &str) -> &str {
+    stat.rsplit_once(") ").map_or("", |(_, fields)| fields)
+}
+
+fn number(field: Option<&str>) -> Result<u64> {
+    Ok(field.ok_or("a short line in /proc")?.trim().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_counted() {
+        let before = read(std::process::id()).expect("our own /proc entry");
+        let mut sum = 0_u64;
+        let mut after = before;
+        // Until the clock says so: how long it takes is the machine's business.
+        while after.since(&before).total < Duration::from_millis(20) {
+            sum = (0..100_000_u64).fold(sum, |sum, n| sum ^ n.wrapping_mul(sum | 1));
+            after = read(std::process::id()).expect("our own /proc entry");
+        }
+        assert!(after.total > before.total, "{sum}");
+    }
+
+    #[test]
+    fn a_name_with_brackets_is_skipped() {
+        assert_eq!(after_name("7 (a) b) S 1 2"), "S 1 2");
+    }
+}
