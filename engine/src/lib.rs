@@ -1,3 +1,5 @@
 //! The weir engine.
 
+pub mod limits;
+pub mod ring;
 pub mod scheme;

@@ -1,0 +1,202 @@
+//! A connection, over TCP or a Unix socket.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::ops::Range;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Type};
+
+use super::listener::canonical;
+use super::{Gather, Socket, Watch, Watched, cancel, connect, receive, send, send_gathered};
+
+/// A connected socket. Buffers travel through each operation by value and come back with its result.
+///
+/// One read and one write may be under way at the same time. When the stream is dropped while an operation is, the
+/// connection is shut down, so that neither operation nor descriptor outlives it.
+pub struct Stream {
+    socket: Rc<Socket>,
+}
+
+impl Stream {
+    pub(super) fn new(socket: Rc<Socket>) -> Self {
+        Self { socket }
+    }
+
+    /// Connects to `peer`.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::TimedOut`] when there is no answer `within` the time, else what the kernel says.
+    pub async fn connect(peer: SocketAddr, within: Duration) -> io::Result<Self> {
+        Self::connect_to(Domain::for_address(peer), peer.into(), within).await
+    }
+
+    /// Connects to the Unix stream socket at `path`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_unix(path: &Path, within: Duration) -> io::Result<Self> {
+        Self::connect_to(Domain::UNIX, SockAddr::unix(path)?, within).await
+    }
+
+    async fn connect_to(domain: Domain, peer: SockAddr, within: Duration) -> io::Result<Self> {
+        let socket = Socket::new(socket2::Socket::new(domain, Type::STREAM, None)?)?;
+        let connecting = Connecting { socket: &socket };
+        let mut operation = connect(&socket, peer);
+        let (result, _) = tokio::select! {
+            biased;
+            finished = &mut operation => finished,
+            () = tokio::time::sleep(within) => {
+                cancel(&socket);
+                // Cancelled, or connected in the last moment.
+                let (result, peer) = (&mut operation).await;
+                (result.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)), peer)
+            }
+        };
+        std::mem::forget(connecting);
+        result?;
+        Ok(Self { socket })
+    }
+
+    /// Takes over a connected socket of the standard library.
+    pub fn from_std(stream: impl Into<std::os::fd::OwnedFd>) -> io::Result<Self> {
+        Ok(Self { socket: Socket::new(stream)? })
+    }
+
+    /// Waits for input and appends at most `at_most` bytes of it to `buffer`; `Ok(0)` is the end of the input, or a
+    /// deadline ([`Watched::expired`]), or a call to leave ([`Watched::woken`]).
+    ///
+    /// # Panics
+    /// When `at_most` is 0, which could not be told from the end of the input.
+    pub async fn read(&self, buffer: Vec<u8>, at_most: usize) -> (io::Result<usize>, Vec<u8>) {
+        assert!(at_most > 0, "a read of nothing looks like the end of the input");
+        receive(&self.socket, buffer, at_most).await
+    }
+
+    /// Writes all of `buffer` and gives it back as it was.
+    pub async fn write_all(&self, mut buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+        let mut done = 0;
+        while done < buffer.len() {
+            let (result, back) = send(&self.socket, buffer, done).await;
+            buffer = back;
+            match result {
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
+                Ok(count) => done += count,
+                Err(error) => return (Err(error), buffer),
+            }
+        }
+        (Ok(()), buffer)
+    }
+
+    /// Writes all segments one after the other and gives them back for reuse.
+    pub async fn write_segments(&self, mut segments: Segments) -> (io::Result<()>, Segments) {
+        let bytes = segments.bytes();
+        let mut done = 0;
+        while done < bytes {
+            let (result, back) = send_gathered(&self.socket, segments, done).await;
+            segments = back;
+            match result {
+                Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), segments),
+                Ok(count) => done += count,
+                Err(error) => return (Err(error), segments),
+            }
+        }
+        (Ok(()), segments)
+    }
+
+    /// The address of the other side; an error for Unix sockets and for peers that have gone.
+    pub fn peer(&self) -> io::Result<SocketAddr> {
+        internet(&self.socket.options().peer_addr()?)
+    }
+
+    /// The address of this side; an error for Unix sockets.
+    pub fn local(&self) -> io::Result<SocketAddr> {
+        internet(&self.socket.options().local_addr()?)
+    }
+
+    /// Sends small writes at once. Every write of weir is a whole batch of replies or commands, so it wants this.
+    pub fn set_nodelay(&self) -> io::Result<()> {
+        self.socket.options().set_tcp_nodelay(true)
+    }
+
+    /// Ends one or both directions; operations that wait there end. No error when the peer has already gone.
+    pub fn shutdown(&self, how: Shutdown) {
+        self.socket.shutdown(how);
+    }
+
+    /// Puts this connection under the deadlines of `watch`.
+    pub fn watch(&self, watch: &Watch) -> Watched {
+        watch.enter(&self.socket)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Whoever else holds the socket is an operation that nobody awaits any more.
+        if Rc::strong_count(&self.socket) > 1 {
+            self.socket.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+/// Cancels the connect when its task is dropped, so that the socket doesn't stay until the kernel gives up.
+struct Connecting<'a> {
+    socket: &'a Rc<Socket>,
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        cancel(self.socket);
+    }
+}
+
+fn internet(address: &SockAddr) -> io::Result<SocketAddr> {
+    address.as_socket().map(canonical).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+/// One piece of a gathered write.
+pub enum Segment {
+    /// Bytes that go with the write and come back with it.
+    Owned(Vec<u8>),
+    /// A range of bytes that others keep, such as a part of a message.
+    Shared(Rc<Vec<u8>>, Range<usize>),
+}
+
+impl Segment {
+    /// The bytes to be written; nothing when the range lies outside.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Owned(bytes) => bytes,
+            Self::Shared(bytes, range) => bytes.get(range.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// The pieces of a gathered write, in order. Keep it and fill it again: nothing is allocated then.
+#[derive(Default)]
+pub struct Segments {
+    pub(super) list: Vec<Segment>,
+    pub(super) gather: Gather,
+}
+
+impl Segments {
+    /// Adds a piece at the end.
+    pub fn push(&mut self, segment: Segment) {
+        self.list.push(segment);
+    }
+
+    /// The sum of all pieces, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.list.iter().map(|segment| segment.bytes().len()).sum()
+    }
+
+    /// Takes the pieces out, to use their buffers again.
+    pub fn drain(&mut self) -> impl Iterator<Item = Segment> + '_ {
+        self.list.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests;

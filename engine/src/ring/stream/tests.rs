@@ -1,0 +1,198 @@
+//! Real sockets: what comes back, what is left behind.
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
+
+use super::*;
+use crate::ring::{run, spawn};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// A stream of ours and the standard library's end of the same connection.
+async fn pair() -> (Stream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = Stream::connect(listener.local_addr().unwrap(), SOON).await.unwrap();
+    (ours, listener.accept().unwrap().0)
+}
+
+fn on_ring<T>(test: impl Future<Output = T>) -> T {
+    run(test).unwrap()
+}
+
+/// Drives other tasks and completions while a thread of the test works.
+async fn joined<T>(thread: std::thread::JoinHandle<T>) -> T {
+    while !thread.is_finished() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    thread.join().unwrap()
+}
+
+#[test]
+fn a_read_appends_and_a_write_comes_back() {
+    on_ring(async {
+        let (ours, mut theirs) = pair().await;
+        theirs.write_all(b"EHLO a").unwrap();
+        let (count, buffer) = ours.read(b"kept ".to_vec(), 4096).await;
+        assert_eq!((count.unwrap(), buffer.as_slice()), (6, b"kept EHLO a".as_slice()));
+        theirs.write_all(b"0123456789").unwrap();
+        let (count, buffer) = ours.read(Vec::with_capacity(4096), 4).await;
+        assert_eq!((count.unwrap(), buffer.as_slice()), (4, b"0123".as_slice()), "at most four");
+        let (written, buffer) = ours.write_all(b"250 ok\r\n".to_vec()).await;
+        written.unwrap();
+        assert_eq!(buffer, b"250 ok\r\n");
+        let mut reply = [0; 8];
+        theirs.read_exact(&mut reply).unwrap();
+        assert_eq!(&reply, b"250 ok\r\n");
+        drop(theirs);
+        let (rest, _) = ours.read(Vec::new(), 4096).await;
+        assert_eq!(rest.unwrap(), 6, "what was sent before the end");
+        let (end, _) = ours.read(Vec::new(), 4096).await;
+        assert!(matches!(end, Ok(0) | Err(_)));
+    });
+}
+
+#[test]
+fn segments_arrive_in_order_through_a_slow_peer() {
+    on_ring(async {
+        let (ours, mut theirs) = pair().await;
+        let body: Rc<Vec<u8>> = Rc::new((0..3_000_000_u32).flat_map(u32::to_le_bytes).collect());
+        let mut segments = Segments::default();
+        let mut expected = Vec::new();
+        segments.push(Segment::Owned(b"Received: here\r\n".to_vec()));
+        segments.push(Segment::Owned(Vec::new()));
+        for start in (0..body.len()).step_by(100_000) {
+            segments.push(Segment::Shared(Rc::clone(&body), start..start + 90_000));
+        }
+        for segment in &segments.list {
+            expected.extend_from_slice(segment.bytes());
+        }
+        assert!(segments.list.len() > crate::limits::GATHER_PIECES_MAX, "more than one round");
+        assert_eq!(segments.bytes(), expected.len());
+        let reader = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            theirs.read_to_end(&mut seen).unwrap();
+            seen
+        });
+        let (written, mut segments) = ours.write_segments(segments).await;
+        written.unwrap();
+        drop(ours);
+        assert!(joined(reader).await == expected, "the bytes differ");
+        assert!(
+            matches!(segments.drain().next(), Some(Segment::Owned(first)) if first.starts_with(b"Received"))
+        );
+        assert_eq!(segments.bytes(), 0);
+        assert_eq!(Rc::strong_count(&body), 1, "nobody keeps the body");
+    });
+}
+
+#[test]
+fn a_peer_that_has_gone_is_an_error_and_not_a_signal() {
+    on_ring(async {
+        let (ours, theirs) = pair().await;
+        socket2::SockRef::from(&theirs).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(theirs);
+        let (read, _) = ours.read(Vec::new(), 10).await;
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        let mut segments = Segments::default();
+        segments.push(Segment::Owned(b"x".to_vec()));
+        assert_eq!(ours.write_segments(segments).await.0.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(ours.write_all(b"x".to_vec()).await.0.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert!(ours.peer().is_err());
+        ours.shutdown(Shutdown::Both);
+    });
+}
+
+#[test]
+fn a_unix_socket_is_a_stream_too() {
+    on_ring(async {
+        let path = std::env::temp_dir().join(format!("weir-stream-{}", std::process::id()));
+        let listener = UnixListener::bind(&path).unwrap();
+        let ours = Stream::connect_unix(&path, SOON).await.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let (mut theirs, _) = listener.accept().unwrap();
+        ours.write_all(b"PING".to_vec()).await.0.unwrap();
+        ours.shutdown(Shutdown::Write);
+        let mut seen = String::new();
+        theirs.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "PING");
+        assert!(ours.peer().is_err());
+        assert_eq!(Stream::connect_unix(&path, SOON).await.err().unwrap().kind(), io::ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn a_refused_connect_says_so() {
+    on_ring(async {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let refused = Stream::connect(address, SOON).await.err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    });
+}
+
+/// How many sockets of this host still try to reach `port`.
+fn still_connecting(port: u16) -> usize {
+    let remote = format!(":{port:04X} 02 ");
+    std::fs::read_to_string("/proc/net/tcp").unwrap().lines().filter(|line| line.contains(&remote)).count()
+}
+
+/// A listener whose backlog is full, so that a connect to it gets no answer, and what fills it.
+fn black_hole() -> (socket2::Socket, SocketAddr, Vec<TcpStream>) {
+    let listener = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&SockAddr::from(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap().as_socket().unwrap();
+    let filling = TcpStream::connect(address).unwrap();
+    (listener, address, vec![filling])
+}
+
+#[test]
+fn a_connect_without_answer_ends_in_time_and_leaves_no_socket() {
+    on_ring(async {
+        let (_listener, address, _filling) = black_hole();
+        let timed_out = Stream::connect(address, Duration::from_millis(50)).await.err().unwrap();
+        assert_eq!(timed_out.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(still_connecting(address.port()), 0);
+    });
+}
+
+#[test]
+fn an_aborted_connect_leaves_no_socket() {
+    on_ring(async {
+        let (_listener, address, _filling) = black_hole();
+        let connecting = spawn(async move { Stream::connect(address, SOON).await.map(drop) });
+        while still_connecting(address.port()) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        connecting.abort();
+        while still_connecting(address.port()) > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+#[test]
+fn an_aborted_task_closes_its_connection() {
+    on_ring(async {
+        let (ours, mut theirs) = pair().await;
+        let reading = spawn(async move { ours.read(Vec::new(), 100).await.0 });
+        tokio::task::yield_now().await;
+        reading.abort();
+        let eof = std::thread::spawn(move || theirs.read(&mut [0; 10]).unwrap());
+        assert_eq!(joined(eof).await, 0, "the peer sees the end");
+    });
+}
+
+#[test]
+fn a_ring_that_ends_with_open_operations_closes_them() {
+    let mut theirs = on_ring(async {
+        let (ours, theirs) = pair().await;
+        spawn(async move { ours.read(Vec::new(), 100).await.0 });
+        let (_listener, address, _filling) = black_hole();
+        spawn(async move { Stream::connect(address, SOON).await.map(drop) });
+        tokio::task::yield_now().await;
+        theirs
+    });
+    assert_eq!(theirs.read(&mut [0; 10]).unwrap(), 0);
+}
