@@ -1,1 +1,28 @@
-//! SMTP without I/O (RFC 5321).
+//! SMTP without I/O (RFC 5321): the conversation as a state machine.
+//!
+//! A shell owns the socket, the clock and the rules. It appends what it read to an [`Input`], asks a machine what is
+//! [`Need`]ed next, and does that: read, decide, take a stretch of message, close. The machines never wait, never ask for the
+//! time and never allocate more than their limits allow; what a peer sends can make them refuse, not panic.
+//!
+//! - [`server::Server`] receives mail: bytes in, verdicts asked for, replies out.
+//! - [`command`], [`address`], [`reply`] and [`body`] are the words of the wire, each usable on its own.
+//!
+//! Lines end with CRLF and nothing else. A message ends with CRLF.CRLF and nothing else, so that no two hosts can disagree on
+//! where a message ends (RFC 5321, 2.3.8 and 4.1.1.4).
+
+pub mod address;
+pub mod body;
+pub mod command;
+pub mod envelope;
+pub mod extension;
+pub mod input;
+mod normalise;
+pub mod reply;
+pub mod server;
+
+pub use address::{Mailbox, Path};
+pub use envelope::{BodyType, Envelope};
+pub use extension::{Extension, Extensions};
+pub use input::Input;
+pub use reply::{Enhanced, Reply};
+pub use server::{Answer, Need, Server, ServerConfig, Stage};

@@ -1,0 +1,215 @@
+//! Commands (RFC 5321, 4.1.1), read from one line without copying.
+
+use memchr::memchr2;
+
+use crate::address::{AddressFault, Mailbox, Path};
+use crate::envelope::BodyType;
+use crate::extension::{Extension, Extensions};
+
+/// Longest name in HELO and EHLO: that of a domain.
+const NAME_BYTES_MAX: usize = crate::address::DOMAIN_BYTES_MAX;
+/// A size has at most 20 digits (RFC 1870, 4).
+const SIZE_DIGITS_MAX: usize = 20;
+
+/// One command. The pieces borrow from its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// `EHLO name`. Any name without blanks and control characters passes: what to make of it is for the rules to say.
+    Ehlo(&'a str),
+    /// `HELO name`.
+    Helo(&'a str),
+    /// `MAIL FROM:<path> parameters`.
+    Mail(Path<'a>, MailParameters),
+    /// `RCPT TO:<path>`.
+    Rcpt(Mailbox<'a>),
+    /// `DATA`.
+    Data,
+    /// `RSET`.
+    Rset,
+    /// `NOOP`, with or without a word that means nothing.
+    Noop,
+    /// `QUIT`.
+    Quit,
+    /// `VRFY text`.
+    Vrfy(&'a str),
+    /// `EXPN text`.
+    Expn,
+    /// `HELP`, with or without a topic.
+    Help,
+}
+
+/// The parameters of MAIL that were understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MailParameters {
+    /// `SIZE=`, in bytes.
+    pub declared_bytes: Option<u64>,
+    /// `BODY=`; `None` if it was not said.
+    pub body: Option<BodyType>,
+    /// `SMTPUTF8`.
+    pub is_utf8: bool,
+}
+
+/// Why a line is no command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandFault {
+    /// A bare CR, a bare LF or a NUL in the line.
+    IllegalByte,
+    /// The line is longer than the command may be.
+    TooLong,
+    /// Bytes that are no UTF-8.
+    NotText,
+    /// No command that anybody knows.
+    Unknown,
+    /// A command of SMTP that is not spoken here.
+    NotImplemented,
+    /// The command has no room for arguments, or lacks one, or its argument is malformed.
+    Arguments,
+    /// The address of MAIL is malformed.
+    Sender(AddressFault),
+    /// The address of RCPT is malformed.
+    Recipient(AddressFault),
+    /// An address outside ASCII in a transaction without SMTPUTF8.
+    NeedsUtf8,
+    /// A parameter that is not known here.
+    UnknownParameter,
+    /// A known parameter with a value that makes no sense, or said twice.
+    ParameterValue,
+}
+
+impl<'a> Command<'a> {
+    /// Reads a line without its CRLF. Parameters are known only if their extension is among the offered ones.
+    pub fn parse(line: &'a [u8], offered: Extensions) -> Result<Self, CommandFault> {
+        if memchr2(b'\r', 0, line).is_some() || line.contains(&b'\n') {
+            return Err(CommandFault::IllegalByte);
+        }
+        let text = std::str::from_utf8(line).map_err(|_| CommandFault::NotText)?.trim_ascii_end();
+        let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let mut upper = [0; 4];
+        let Some(letters) = verb.as_bytes().first_chunk::<4>().filter(|_| verb.len() == 4) else {
+            return Err(unknown(verb));
+        };
+        upper.copy_from_slice(letters);
+        upper.make_ascii_uppercase();
+        match &upper {
+            b"MAIL" => mail(rest, offered),
+            b"RCPT" => recipient(rest),
+            b"DATA" => alone(Self::Data, rest),
+            b"EHLO" => Ok(Self::Ehlo(name(rest)?)),
+            b"HELO" => Ok(Self::Helo(name(rest)?)),
+            b"RSET" => alone(Self::Rset, rest),
+            b"QUIT" => alone(Self::Quit, rest),
+            b"NOOP" => Ok(Self::Noop),
+            b"VRFY" | b"EXPN" if rest.is_empty() => Err(CommandFault::Arguments),
+            b"VRFY" => Ok(Self::Vrfy(rest)),
+            b"EXPN" => Ok(Self::Expn),
+            b"HELP" if offered.has(Extension::Help) => Ok(Self::Help),
+            _ => Err(unknown(verb)),
+        }
+    }
+}
+
+/// The commands of other extensions are told apart from noise (502, not 500).
+fn unknown(verb: &str) -> CommandFault {
+    const ELSEWHERE: [&str; 10] =
+        ["HELP", "TURN", "SEND", "SOML", "SAML", "ETRN", "ATRN", "BDAT", "AUTH", "STARTTLS"];
+    if ELSEWHERE.iter().any(|known| known.eq_ignore_ascii_case(verb)) {
+        CommandFault::NotImplemented
+    } else {
+        CommandFault::Unknown
+    }
+}
+
+fn alone<'a>(command: Command<'a>, rest: &str) -> Result<Command<'a>, CommandFault> {
+    if rest.trim_ascii().is_empty() { Ok(command) } else { Err(CommandFault::Arguments) }
+}
+
+fn name(rest: &str) -> Result<&str, CommandFault> {
+    let name = rest.trim_ascii();
+    let fits = (1..=NAME_BYTES_MAX).contains(&name.len());
+    if fits && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(name)
+    } else {
+        Err(CommandFault::Arguments)
+    }
+}
+
+/// The text behind `FROM:` or `TO:`. A blank behind the colon is against the grammar and yet common; it cannot be misread.
+fn after_keyword<'a>(rest: &'a str, keyword: &str) -> Result<&'a str, CommandFault> {
+    match rest.trim_ascii_start().split_at_checked(keyword.len()) {
+        Some((word, path)) if word.eq_ignore_ascii_case(keyword) => Ok(path.trim_ascii_start()),
+        _ => Err(CommandFault::Arguments),
+    }
+}
+
+fn mail(rest: &str, offered: Extensions) -> Result<Command<'_>, CommandFault> {
+    let text = after_keyword(rest, "FROM:")?;
+    let (path, rest) = Path::parse(text).map_err(CommandFault::Sender)?;
+    let mut parameters = MailParameters::default();
+    for parameter in split_parameters(rest).ok_or(CommandFault::Sender(AddressFault::Brackets))? {
+        parameters.take(parameter, offered)?;
+    }
+    match path {
+        Path::Mailbox(mailbox) if mailbox.domain().is_none() => {
+            Err(CommandFault::Sender(AddressFault::Domain))
+        }
+        Path::Mailbox(mailbox) if mailbox.is_utf8() && !parameters.is_utf8 => Err(CommandFault::NeedsUtf8),
+        _ => Ok(Command::Mail(path, parameters)),
+    }
+}
+
+fn recipient(rest: &str) -> Result<Command<'_>, CommandFault> {
+    let text = after_keyword(rest, "TO:")?;
+    let (path, rest) = Path::parse(text).map_err(CommandFault::Recipient)?;
+    let mut parameters = split_parameters(rest).ok_or(CommandFault::Recipient(AddressFault::Brackets))?;
+    if parameters.next().is_some() {
+        return Err(CommandFault::UnknownParameter);
+    }
+    path.mailbox().map(Command::Rcpt).ok_or(CommandFault::Recipient(AddressFault::Local))
+}
+
+/// The parameters behind a path, which a blank must separate from it.
+fn split_parameters(rest: &str) -> Option<impl Iterator<Item = &str>> {
+    let separated = rest.is_empty() || rest.starts_with(' ');
+    separated.then(|| rest.split(' ').filter(|parameter| !parameter.is_empty()))
+}
+
+impl MailParameters {
+    fn take(&mut self, parameter: &str, offered: Extensions) -> Result<(), CommandFault> {
+        let (keyword, value) =
+            parameter.split_once('=').map_or((parameter, None), |(key, value)| (key, Some(value)));
+        let is = |name: &str, extension| keyword.eq_ignore_ascii_case(name) && offered.has(extension);
+        if is("SIZE", Extension::Size) {
+            let bytes = value.and_then(size).ok_or(CommandFault::ParameterValue)?;
+            once(self.declared_bytes.replace(bytes).is_none())
+        } else if is("BODY", Extension::EightBitMime) {
+            let body = value.and_then(body_type).ok_or(CommandFault::ParameterValue)?;
+            once(self.body.replace(body).is_none())
+        } else if is("SMTPUTF8", Extension::SmtpUtf8) {
+            once(value.is_none() && !std::mem::replace(&mut self.is_utf8, true))
+        } else {
+            Err(CommandFault::UnknownParameter)
+        }
+    }
+}
+
+fn once(first: bool) -> Result<(), CommandFault> {
+    if first { Ok(()) } else { Err(CommandFault::ParameterValue) }
+}
+
+/// A number of up to 20 digits. One above `u64` is over every limit all the same.
+fn size(value: &str) -> Option<u64> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = (1..=SIZE_DIGITS_MAX).contains(&value.len());
+    (digits && fits).then(|| value.parse().unwrap_or(u64::MAX))
+}
+
+fn body_type(value: &str) -> Option<BodyType> {
+    if value.eq_ignore_ascii_case("7BIT") {
+        Some(BodyType::SevenBit)
+    } else if value.eq_ignore_ascii_case("8BITMIME") {
+        Some(BodyType::EightBit)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,105 @@
+//! The service extensions that EHLO speaks of (RFC 5321, 2.2), as a set: what a server offers, what a next hop has.
+
+/// One extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extension {
+    /// Commands may follow each other without waiting (RFC 2920).
+    Pipelining,
+    /// The message's size is said with MAIL (RFC 1870).
+    Size,
+    /// Text with bytes above 127 is taken (RFC 6152).
+    EightBitMime,
+    /// Replies carry a code like 5.1.1 (RFC 2034).
+    EnhancedStatusCodes,
+    /// Addresses and headers may be UTF-8 (RFC 6531).
+    SmtpUtf8,
+    /// The HELP command (RFC 5321, 4.1.1.8).
+    Help,
+}
+
+impl Extension {
+    /// Every extension, in the order in which a server lists them.
+    pub const ALL: [Self; 6] = [
+        Self::Pipelining,
+        Self::Size,
+        Self::EightBitMime,
+        Self::EnhancedStatusCodes,
+        Self::SmtpUtf8,
+        Self::Help,
+    ];
+
+    /// The word of the wire.
+    pub const fn keyword(self) -> &'static str {
+        match self {
+            Self::Pipelining => "PIPELINING",
+            Self::Size => "SIZE",
+            Self::EightBitMime => "8BITMIME",
+            Self::EnhancedStatusCodes => "ENHANCEDSTATUSCODES",
+            Self::SmtpUtf8 => "SMTPUTF8",
+            Self::Help => "HELP",
+        }
+    }
+
+    /// The extension of a keyword, in any case of letters.
+    pub fn parse(keyword: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
+    }
+
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+/// A set of extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Extensions(u8);
+
+impl Extensions {
+    /// No extension: a peer that was greeted with HELO.
+    pub const NONE: Self = Self(0);
+    /// All that this crate speaks.
+    pub const ALL: Self = Self((1 << Extension::ALL.len()) - 1);
+
+    /// The set with one more member.
+    #[must_use]
+    pub const fn with(self, extension: Extension) -> Self {
+        Self(self.0 | extension.bit())
+    }
+
+    /// The set without a member.
+    #[must_use]
+    pub const fn without(self, extension: Extension) -> Self {
+        Self(self.0 & !extension.bit())
+    }
+
+    /// Whether the extension is a member.
+    pub const fn has(self, extension: Extension) -> bool {
+        self.0 & extension.bit() != 0
+    }
+
+    /// The members, in the order in which a server lists them.
+    pub fn iter(self) -> impl Iterator<Item = Extension> {
+        Extension::ALL.into_iter().filter(move |&extension| self.has(extension))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Extension, Extensions};
+
+    #[test]
+    fn sets_hold_what_was_put_in() {
+        let set = Extensions::NONE.with(Extension::Size).with(Extension::Help);
+        assert_eq!(set.iter().collect::<Vec<_>>(), [Extension::Size, Extension::Help]);
+        assert!(!set.without(Extension::Size).has(Extension::Size));
+        assert_eq!(Extensions::ALL.iter().collect::<Vec<_>>(), Extension::ALL);
+    }
+
+    #[test]
+    fn keywords_are_found_in_any_case() {
+        for extension in Extension::ALL {
+            assert_eq!(Extension::parse(&extension.keyword().to_lowercase()), Some(extension));
+        }
+        assert_eq!(Extension::parse("CHUNKING"), None);
+    }
+}

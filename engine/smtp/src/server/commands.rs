@@ -1,0 +1,208 @@
+//! One handler per command, and what an accepted or refused verdict does to the transaction.
+
+use super::{Hello, Server, Stage, State, Transaction, replies};
+use crate::address::{Mailbox, Path};
+use crate::body::{BodyFault, Scanner};
+use crate::command::{Command, MailParameters};
+use crate::extension::Extension;
+use crate::reply::Reply;
+
+impl Server {
+    /// Serves a well-formed command.
+    pub(super) fn serve(&mut self, command: Command<'_>) {
+        match command {
+            Command::Mail(sender, parameters) => self.mail(sender, parameters),
+            Command::Rcpt(recipient) => self.rcpt(recipient),
+            Command::Data => self.data(),
+            Command::Ehlo(name) => self.judge_hello(Hello::Ehlo, name),
+            Command::Helo(name) => self.judge_hello(Hello::Helo, name),
+            Command::Rset => self.rset(),
+            Command::Noop => self.idle(&replies::NOTHING_DONE),
+            Command::Vrfy(_) => self.idle(&replies::NOT_VERIFIED),
+            Command::Help => self.idle(&replies::HELP),
+            Command::Expn => self.say(&replies::NO_EXPANSION),
+            Command::Quit => self.close(&replies::BYE),
+        }
+    }
+
+    fn judge_hello(&mut self, hello: Hello, name: &str) {
+        if self.count_idle() {
+            return;
+        }
+        self.hello_judged = hello;
+        self.helo_judged.clear();
+        self.helo_judged.push_str(name);
+        self.state = State::Judging(Stage::Helo);
+    }
+
+    fn mail(&mut self, sender: Path<'_>, parameters: MailParameters) {
+        match self.transaction {
+            Transaction::Stranger => return self.say(&replies::HELLO_FIRST),
+            Transaction::HasSender | Transaction::HasRecipients => return self.say(&replies::MAIL_TWICE),
+            Transaction::Idle => {}
+        }
+        if parameters.declared_bytes.is_some_and(|bytes| bytes > self.config.limits.body.message_bytes_max) {
+            return self.say(&replies::TOO_LARGE);
+        }
+        self.envelope.clear();
+        self.envelope.set_sender(sender);
+        self.envelope.declared_bytes = parameters.declared_bytes;
+        self.envelope.body = parameters.body.unwrap_or_default();
+        self.envelope.is_utf8 = parameters.is_utf8;
+        self.state = State::Judging(Stage::Mail);
+    }
+
+    fn rcpt(&mut self, recipient: Mailbox<'_>) {
+        if !self.in_transaction() {
+            return self.say(&replies::MAIL_FIRST);
+        }
+        if recipient.is_utf8() && !self.envelope.is_utf8 {
+            return self.say(&replies::NEEDS_UTF8);
+        }
+        if self.envelope.recipients().len() >= self.config.limits.recipients_max {
+            return self.excess_recipient();
+        }
+        self.envelope.push_recipient(recipient);
+        self.state = State::Judging(Stage::Rcpt);
+    }
+
+    /// An honest client sends the recipients that are over the limit again with another message, so they are errors only
+    /// when there are very many of them.
+    fn excess_recipient(&mut self) {
+        self.tally.recipients_excess += 1;
+        if self.tally.recipients_excess > self.config.limits.recipients_excess_max {
+            self.say(&replies::TOO_MANY_RECIPIENTS);
+        } else {
+            self.print(&replies::TOO_MANY_RECIPIENTS);
+        }
+    }
+
+    fn data(&mut self) {
+        match self.transaction {
+            Transaction::Stranger => self.say(&replies::HELLO_FIRST),
+            Transaction::Idle => self.say(&replies::MAIL_FIRST),
+            Transaction::HasSender => self.say(&replies::NO_RECIPIENTS),
+            Transaction::HasRecipients => self.state = State::Judging(Stage::Data),
+        }
+    }
+
+    fn rset(&mut self) {
+        if self.in_transaction() {
+            self.end_transaction();
+        }
+        self.idle(&replies::RESET);
+    }
+
+    /// Answers a command that brings no message nearer.
+    fn idle(&mut self, reply: &Reply<'_>) {
+        if !self.count_idle() {
+            self.say(reply);
+        }
+    }
+
+    /// True if it was one too many, and the connection is closed.
+    fn count_idle(&mut self) -> bool {
+        self.tally.idle_commands += 1;
+        let over = self.tally.idle_commands > self.config.limits.idle_commands_max;
+        if over {
+            self.close(&replies::TOO_MANY_IDLE);
+        }
+        over
+    }
+
+    /// The verdict on the connection: 220, or what the shell says. After a 4xx the connection is closed; after a 5xx the client
+    /// may say QUIT first.
+    pub(super) fn greet(&mut self, reply: Option<&Reply<'_>>) {
+        match reply {
+            None => self.print(&Reply::plain(220, &format!("{} ESMTP", self.config.host))),
+            Some(reply) if reply.is_positive() => self.print(&Reply::plain(220, &reply.text)),
+            Some(reply) if reply.code >= 500 => {
+                self.state = State::NotServed;
+                self.print(reply);
+            }
+            Some(reply) => self.close(reply),
+        }
+    }
+
+    /// An accepted HELO or EHLO ends a transaction that was open (RFC 5321, 4.1.4).
+    pub(super) fn accept_hello(&mut self) {
+        std::mem::swap(&mut self.helo, &mut self.helo_judged);
+        self.hello = self.hello_judged;
+        self.end_transaction();
+        let last = self.config.extensions.iter().last();
+        let (Hello::Ehlo, Some(last)) = (self.hello, last) else {
+            return self.line(b' ', |config, output| output.extend_from_slice(config.host.as_bytes()));
+        };
+        self.line(b'-', |config, output| output.extend_from_slice(config.host.as_bytes()));
+        for extension in self.config.extensions.iter() {
+            let separator = if extension == last { b' ' } else { b'-' };
+            self.line(separator, |config, output| {
+                output.extend_from_slice(extension.keyword().as_bytes());
+                if extension == Extension::Size {
+                    let bytes = config.limits.body.message_bytes_max;
+                    output.extend_from_slice(format!(" {bytes}").as_bytes());
+                }
+            });
+        }
+    }
+
+    fn line(&mut self, separator: u8, text: impl FnOnce(&super::ServerConfig, &mut Vec<u8>)) {
+        self.output.extend_from_slice(b"250");
+        self.output.push(separator);
+        text(&self.config, &mut self.output);
+        self.output.extend_from_slice(b"\r\n");
+    }
+
+    /// The message may come.
+    pub(super) fn start_body(&mut self) {
+        self.scanner = Scanner::new(self.config.limits.body);
+        self.normaliser.reset();
+        self.state = State::Body;
+        self.print(&replies::GO_AHEAD);
+    }
+
+    /// Takes back what a refused verdict was about.
+    pub(super) fn refuse_judged(&mut self, stage: Stage) {
+        match stage {
+            Stage::Rcpt => self.envelope.pop_recipient(),
+            Stage::Mail => self.envelope.clear(),
+            Stage::Data => self.end_transaction(),
+            Stage::Connect | Stage::Helo | Stage::Message => {}
+        }
+    }
+
+    /// The message was judged; with the reply the transaction ends, whatever it says.
+    pub(super) fn finish(&mut self, reply: &Reply<'_>) {
+        self.settle_message(reply.code);
+        self.say(reply);
+    }
+
+    /// The message was judged by the next hop.
+    pub(super) fn finish_relayed(&mut self, reply: &[u8]) {
+        let code =
+            reply.iter().take(3).fold(0, |code, digit| code * 10 + u16::from(digit.wrapping_sub(b'0') % 10));
+        self.settle_message(code);
+        if self.count_error(code) {
+            self.output.extend_from_slice(reply);
+        }
+    }
+
+    /// The message was read to its end and has a fault.
+    pub(super) fn finish_spoiled(&mut self, fault: BodyFault) {
+        self.state = State::Commands;
+        self.finish(&replies::body_fault(fault));
+    }
+
+    fn settle_message(&mut self, code: u16) {
+        self.end_transaction();
+        if (200..300).contains(&code) {
+            self.tally = super::Tally::default();
+        }
+    }
+
+    fn end_transaction(&mut self) {
+        self.transaction = Transaction::Idle;
+        self.tally.recipients_excess = 0;
+        self.envelope.clear();
+    }
+}
