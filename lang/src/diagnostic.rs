@@ -1,8 +1,10 @@
 //! What is wrong with a rule file set: code, place, what was expected, what to write instead.
 
 pub mod codes;
+pub mod render;
 mod suggest;
 
+pub use render::{Style, json, render, render_all, sort};
 pub use suggest::did_you_mean;
 
 use crate::source::Span;

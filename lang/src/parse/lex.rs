@@ -1,0 +1,343 @@
+//! The first look at a text: words, texts, patterns, brackets and line breaks, one after the other.
+//!
+//! It knows just enough to find where things end, whatever is wrong inside them; `grammar.pest` reads what they mean.
+
+use crate::diagnostic::{Diagnostic, codes::syntax};
+use crate::source::{FileId, Span};
+
+/// A value in a text, `{client.ip}`, is at most this long, braces included.
+const PIECE_BYTES_MAX: usize = 512;
+/// Brackets within a value in a text.
+const PIECE_NESTING_MAX: usize = 8;
+
+/// A bracket's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    Brace,
+    Bracket,
+    Paren,
+}
+
+/// What a lexeme is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Letters, digits and what stands in names and numbers.
+    Run,
+    Text,
+    Regex,
+    Comment,
+    Newline,
+    /// A line break that ends nothing (set by the layout).
+    FreeNewline,
+    Semicolon,
+    Comma,
+    Open(Shape),
+    Close(Shape),
+    Sign,
+}
+
+/// A stretch of the text.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lexeme {
+    pub(super) kind: Kind,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Cuts `text` into lexemes; blanks are left out. Total: every byte is in a lexeme, a blank, or has a fault.
+pub(super) fn lex(text: &str, file: FileId) -> (Vec<Lexeme>, Vec<Diagnostic>) {
+    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, file, faults: Vec::new() };
+    let mut lexemes = Vec::new();
+    while let Some(byte) = lexer.peek() {
+        let start = lexer.at;
+        if let Some(kind) = lexer.next(byte) {
+            lexemes.push(Lexeme { kind, start, end: lexer.at });
+        }
+        debug_assert!(lexer.at > start, "each step reads at least a byte");
+    }
+    (lexemes, lexer.faults)
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    file: FileId,
+    faults: Vec<Diagnostic>,
+}
+
+impl Lexer<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.peek_by(0)
+    }
+
+    fn peek_by(&self, ahead: usize) -> Option<u8> {
+        self.bytes.get(self.at + ahead).copied()
+    }
+
+    fn fault(
+        &mut self,
+        code: &'static crate::diagnostic::Code,
+        start: usize,
+        end: usize,
+        message: String,
+    ) -> &mut Diagnostic {
+        self.faults.push(Diagnostic::new(code, span(self.file, start, end), message));
+        let last = self.faults.len() - 1;
+        // The fault was pushed on the line above.
+        #[expect(clippy::indexing_slicing, reason = "the index of the element just pushed")]
+        &mut self.faults[last]
+    }
+
+    /// Reads one lexeme, blank or wrong character.
+    fn next(&mut self, byte: u8) -> Option<Kind> {
+        let one = match byte {
+            b' ' | b'\t' => {
+                self.at += 1;
+                return None;
+            }
+            b'\r' if self.peek_by(1) == Some(b'\n') => {
+                self.at += 1;
+                return None;
+            }
+            b'#' => return Some(self.comment()),
+            b'"' => return Some(self.quoted()),
+            b'/' => return Some(self.regex()),
+            byte if runs_on(byte) => return Some(self.run()),
+            b'-' if self.peek_by(1) == Some(b'>') => return Some(self.sign(2)),
+            b'!' if matches!(self.peek_by(1), Some(b'=' | b'~')) => return Some(self.sign(2)),
+            b'=' | b'<' | b'>' if self.peek_by(1) == Some(b'=') => return Some(self.sign(2)),
+            b'=' | b'<' | b'>' | b'~' | b'+' | b'-' => Kind::Sign,
+            b'\n' => Kind::Newline,
+            b';' => Kind::Semicolon,
+            b',' => Kind::Comma,
+            b'{' => Kind::Open(Shape::Brace),
+            b'}' => Kind::Close(Shape::Brace),
+            b'[' => Kind::Open(Shape::Bracket),
+            b']' => Kind::Close(Shape::Bracket),
+            b'(' => Kind::Open(Shape::Paren),
+            b')' => Kind::Close(Shape::Paren),
+            _ => return Some(self.wrong()),
+        };
+        self.at += 1;
+        Some(one)
+    }
+
+    fn sign(&mut self, bytes: usize) -> Kind {
+        self.at += bytes;
+        Kind::Sign
+    }
+
+    fn run(&mut self) -> Kind {
+        while let Some(byte) = self.peek() {
+            let inside = runs_on(byte)
+                || byte == b'/'
+                || (byte == b'-' && self.peek_by(1).is_some_and(|next| runs_on(next) && next != b':'));
+            if !inside {
+                break;
+            }
+            self.at += 1;
+        }
+        Kind::Run
+    }
+
+    fn comment(&mut self) -> Kind {
+        let start = self.at;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        self.at += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let control =
+            rest.get(..self.at - start).unwrap_or_default().iter().position(|&byte| is_control(byte));
+        if let Some(place) = control {
+            // A carriage return before the line break belongs to the line break.
+            if start + place + 1 != self.at || self.bytes.get(start + place) != Some(&b'\r') {
+                self.control(start + place);
+            }
+        }
+        Kind::Comment
+    }
+
+    fn control(&mut self, place: usize) {
+        let byte = self.bytes.get(place).copied().unwrap_or(0);
+        self.fault(&syntax::CHARACTER, place, place + 1, format!("control character 0x{byte:02x}"));
+    }
+
+    /// A character that no token begins with. Two of `&` and `|` are one fault.
+    fn wrong(&mut self) -> Kind {
+        let start = self.at;
+        let character = self.text.get(start..).and_then(|rest| rest.chars().next()).unwrap_or('\u{fffd}');
+        self.at += character.len_utf8();
+        let (code, meant) = match character {
+            '&' => (&syntax::OPERATOR, "`and`"),
+            '|' => (&syntax::OPERATOR, "`or`"),
+            '!' => (&syntax::OPERATOR, "`not`"),
+            '\'' | '`' | '\u{2018}'..='\u{201f}' => {
+                (&syntax::CHARACTER, "a text, it stands between `\"` and `\"`")
+            }
+            control if control.is_ascii_control() => {
+                self.control(start);
+                return Kind::Sign;
+            }
+            _ => (&syntax::CHARACTER, ""),
+        };
+        if matches!(character, '&' | '|')
+            && self.bytes.get(self.at).copied().map(char::from) == Some(character)
+        {
+            self.at += 1;
+        }
+        let end = self.at;
+        let written = self.text.get(start..end).unwrap_or_default();
+        let message = match code.id {
+            "W0113" => format!("`{written}` is not an operator of this language"),
+            _ => format!("`{written}` does not belong here"),
+        };
+        let fault = self.fault(code, start, end, message);
+        if !meant.is_empty() {
+            fault.helps.push(format!("write {meant}"));
+        }
+        Kind::Sign
+    }
+
+    /// A text: to its closing quote, or to the end of the line.
+    fn quoted(&mut self) -> Kind {
+        let start = self.at;
+        self.at += 1;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
+                    self.at += 1;
+                    return Kind::Text;
+                }
+                b'\n' => break,
+                b'\\' => self.escape(),
+                b'{' => self.piece(),
+                byte if is_control(byte) && byte != b'\t' => {
+                    let before_break = byte == b'\r' && self.peek_by(1) == Some(b'\n');
+                    if !before_break {
+                        self.control(self.at);
+                    }
+                    self.at += 1;
+                }
+                _ => self.at += 1,
+            }
+        }
+        let end = self.at;
+        self.fault(&syntax::TEXT_OPEN, start, end, String::from("this text has no closing `\"`"))
+            .helps
+            .push(String::from("a text ends on its line; a line break in it is written `\\n`"));
+        Kind::Text
+    }
+
+    fn escape(&mut self) {
+        let start = self.at;
+        self.at += 1;
+        let escaped = self.text.get(self.at..).and_then(|rest| rest.chars().next());
+        match escaped {
+            Some('"' | '\\' | '{' | '}' | 'n' | 't') => self.at += 1,
+            // The fault is that of the unclosed text.
+            None | Some('\n') => {}
+            Some(other) => {
+                self.at += other.len_utf8();
+                let end = self.at;
+                self.fault(
+                    &syntax::ESCAPE,
+                    start,
+                    end,
+                    format!("texts have no escape `\\{}`", other.escape_default()),
+                )
+                .helps
+                .push(String::from("a backslash itself is written `\\\\`; a pattern stands between slashes"));
+            }
+        }
+    }
+
+    /// `{...}` in a text, up to its `}`. What is wrong inside a closed one is said by the grammar.
+    fn piece(&mut self) {
+        let start = self.at;
+        let (mut at, mut depth) = (start + 1, 0_usize);
+        while at < start + PIECE_BYTES_MAX {
+            match self.bytes.get(at) {
+                Some(b'}') => {
+                    self.at = at + 1;
+                    return;
+                }
+                Some(b'(' | b'[') if depth < PIECE_NESTING_MAX => depth += 1,
+                Some(b')' | b']') => depth = depth.saturating_sub(1),
+                Some(b'"') => match self.text_in_piece(at) {
+                    Some(end) => at = end,
+                    None => break,
+                },
+                None | Some(b'{' | b'\\' | b'\n' | b'(' | b'[') => break,
+                Some(_) => {}
+            }
+            at += 1;
+        }
+        self.at = start + 1;
+        self.fault(&syntax::PIECE, start, start + 1, String::from("`{` in a text begins no value"))
+            .helps
+            .push(String::from("write `\\{` for the brace itself, or close the value: `{client.ip}`"));
+    }
+
+    /// A text inside a value inside a text, `{header("Subject")}`: plain, and inside brackets. The place of its end.
+    fn text_in_piece(&self, start: usize) -> Option<usize> {
+        let before = self.bytes.get(..start)?;
+        let opened = before.iter().rev().find(|byte| **byte != b' ')?;
+        if !matches!(opened, b'(' | b'[' | b',') {
+            return None;
+        }
+        let rest = self.bytes.get(start + 1..)?;
+        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'{' | b'}' | b'\n'))?;
+        (rest.get(length) == Some(&b'"')).then_some(start + 1 + length)
+    }
+
+    /// A pattern: to its closing slash, or to the end of the line.
+    fn regex(&mut self) -> Kind {
+        let start = self.at;
+        self.at += 1;
+        loop {
+            match self.peek() {
+                None | Some(b'\n') => {
+                    let end = self.at;
+                    self.fault(&syntax::REGEX, start, end, String::from("this pattern has no closing `/`"));
+                    return Kind::Regex;
+                }
+                Some(b'\\') if !matches!(self.peek_by(1), None | Some(b'\n')) => self.at += 2,
+                Some(b'/') => break,
+                Some(byte) => {
+                    if is_control(byte) && byte != b'\t' {
+                        self.control(self.at);
+                    }
+                    self.at += 1;
+                }
+            }
+        }
+        let flags = self.at + 1;
+        self.at = flags;
+        while self.peek().is_some_and(|byte| byte.is_ascii_alphanumeric()) {
+            self.at += 1;
+        }
+        let end = self.at;
+        if !matches!(self.text.get(flags..end), Some("" | "i")) {
+            let written = self.text.get(flags..end).unwrap_or_default().to_owned();
+            self.fault(&syntax::REGEX, flags, end, format!("patterns have no flag `{written}`"))
+                .helps
+                .push(String::from("the only flag is `i`: letters match in either case"));
+        }
+        Kind::Regex
+    }
+}
+
+/// Bytes of words and numbers.
+fn runs_on(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'*' | b'%')
+}
+
+/// A control character other than the line break; a tab is one too.
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\n' && byte != b'\t'
+}
+
+/// A span of this file; files are under 4 GiB.
+pub(super) fn span(file: FileId, start: usize, end: usize) -> Span {
+    let place = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
+    Span { file, start: place(start), end: place(end) }
+}
