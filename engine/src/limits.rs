@@ -18,3 +18,17 @@ pub const GATHER_PIECES_MAX: usize = 64;
 
 /// How often a shard looks for overdue sessions; a deadline is late by at most two of these.
 pub const WATCH_TICK: Duration = Duration::from_millis(100);
+
+/// Shards of one process; their number is part of every id.
+pub const SHARDS_MAX: u16 = 512;
+
+/// Lines that one thread may have waiting for the log's writer, in bytes; what comes on top is lost and counted.
+pub const LOG_LANE_BYTES_MAX: usize = 4 << 20;
+/// One line of the log, in bytes; further fields are left out.
+pub const LOG_LINE_BYTES_MAX: usize = 16 << 10;
+/// One value in a line, in bytes before escaping; the rest is cut.
+pub const LOG_VALUE_BYTES_MAX: usize = 1024;
+/// How long a line waits for its company before it is written.
+pub const LOG_FLUSH_EVERY: Duration = Duration::from_millis(50);
+// The longest value (escaped at up to six bytes for one) and the line around it fit a lane many times.
+const _: () = assert!(LOG_LANE_BYTES_MAX >= 16 * (LOG_LINE_BYTES_MAX + 6 * LOG_VALUE_BYTES_MAX));

@@ -1,0 +1,169 @@
+//! Values in a line: escaped so that no peer can forge a line or a field.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::Format;
+use crate::id::Id;
+use crate::limits::LOG_VALUE_BYTES_MAX;
+
+/// Where a value is written to.
+#[derive(Debug)]
+pub struct Out<'a> {
+    pub(super) format: Format,
+    pub(super) line: &'a mut Vec<u8>,
+}
+
+/// What can be the value of a field.
+pub trait Loggable {
+    /// Writes the value, escaped.
+    fn write(&self, out: &mut Out<'_>);
+}
+
+impl Out<'_> {
+    /// Writes text of any origin and any bytes.
+    pub fn text(&mut self, text: &[u8]) {
+        let cut = text.get(..LOG_VALUE_BYTES_MAX);
+        let text = cut.unwrap_or(text);
+        if self.format == Format::Logfmt && cut.is_none() && is_bare(text) {
+            self.line.extend_from_slice(text);
+            return;
+        }
+        self.line.push(b'"');
+        for chunk in text.utf8_chunks() {
+            chunk.valid().chars().for_each(|letter| self.letter(letter));
+            chunk.invalid().iter().for_each(|byte| self.foreign(*byte));
+        }
+        self.line.extend_from_slice(if cut.is_some() { "…\"".as_bytes() } else { b"\"" });
+    }
+
+    fn letter(&mut self, letter: char) {
+        match letter {
+            '"' => self.line.extend_from_slice(b"\\\""),
+            '\\' => self.line.extend_from_slice(b"\\\\"),
+            '\n' => self.line.extend_from_slice(b"\\n"),
+            '\r' => self.line.extend_from_slice(b"\\r"),
+            '\t' => self.line.extend_from_slice(b"\\t"),
+            hidden if is_hidden(hidden) => self.digits(format_args!("\\u{:04x}", u32::from(hidden))),
+            plain => self.line.extend_from_slice(plain.encode_utf8(&mut [0; 4]).as_bytes()),
+        }
+    }
+
+    /// A byte that isn't UTF-8. JSON has no way to carry it.
+    fn foreign(&mut self, byte: u8) {
+        match self.format {
+            Format::Logfmt => self.digits(format_args!("\\x{byte:02x}")),
+            Format::Json => self.line.extend_from_slice(b"\\ufffd"),
+        }
+    }
+
+    /// Writes what needs no escaping and is no string in JSON, such as a number.
+    fn digits(&mut self, digits: fmt::Arguments<'_>) {
+        // Writing to a Vec cannot fail.
+        let _infallible = self.line.write_fmt(digits);
+    }
+
+    /// Writes text that can't hold what needs escaping, quoted where the format wants it.
+    fn safe(&mut self, text: fmt::Arguments<'_>) {
+        match self.format {
+            Format::Logfmt => self.digits(text),
+            Format::Json => self.digits(format_args!("\"{text}\"")),
+        }
+    }
+}
+
+/// Whether logfmt takes the text without quotes.
+fn is_bare(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\'))
+}
+
+/// Control characters, and those that break or turn around a line on a screen.
+fn is_hidden(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+impl Loggable for str {
+    fn write(&self, out: &mut Out<'_>) {
+        out.text(self.as_bytes());
+    }
+}
+
+impl Loggable for String {
+    fn write(&self, out: &mut Out<'_>) {
+        out.text(self.as_bytes());
+    }
+}
+
+impl Loggable for [u8] {
+    fn write(&self, out: &mut Out<'_>) {
+        out.text(self);
+    }
+}
+
+impl<const N: usize> Loggable for [u8; N] {
+    fn write(&self, out: &mut Out<'_>) {
+        out.text(self);
+    }
+}
+
+impl Loggable for Vec<u8> {
+    fn write(&self, out: &mut Out<'_>) {
+        out.text(self);
+    }
+}
+
+/// Anything that can be displayed; costs an allocation, so it is for rare events.
+impl Loggable for fmt::Arguments<'_> {
+    fn write(&self, out: &mut Out<'_>) {
+        let mut text = String::new();
+        // A Display that fails has written what it could.
+        let _partial = text.write_fmt(*self);
+        out.text(text.as_bytes());
+    }
+}
+
+impl Loggable for Id {
+    fn write(&self, out: &mut Out<'_>) {
+        out.safe(format_args!("{self}"));
+    }
+}
+
+impl Loggable for IpAddr {
+    fn write(&self, out: &mut Out<'_>) {
+        out.safe(format_args!("{self}"));
+    }
+}
+
+impl Loggable for SocketAddr {
+    fn write(&self, out: &mut Out<'_>) {
+        out.safe(format_args!("{self}"));
+    }
+}
+
+/// In seconds, with microseconds.
+impl Loggable for Duration {
+    fn write(&self, out: &mut Out<'_>) {
+        out.digits(format_args!("{}.{:06}", self.as_secs(), self.subsec_micros()));
+    }
+}
+
+impl<T: Loggable + ?Sized> Loggable for &T {
+    fn write(&self, out: &mut Out<'_>) {
+        (**self).write(out);
+    }
+}
+
+macro_rules! bare {
+    ($($kind:ty),*) => {
+        $(impl Loggable for $kind {
+            fn write(&self, out: &mut Out<'_>) {
+                out.digits(format_args!("{self}"));
+            }
+        })*
+    };
+}
+bare!(bool, u8, u16, u32, u64, usize, i16, i32, i64);
