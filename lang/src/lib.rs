@@ -8,6 +8,7 @@
 
 pub mod ast;
 pub mod diagnostic;
+pub mod fileset;
 pub mod parse;
 pub mod pattern;
 pub mod plan;
