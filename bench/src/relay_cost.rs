@@ -193,28 +193,40 @@ fn start(
     folder: &Path,
 ) -> Result<Option<(SocketAddr, Peer)>> {
     let listen = free_address()?;
-    let (given, text, file) = match relay {
-        Relay::Haproxy => (&options.haproxy_config, include_str!("relay_cost/haproxy.cfg"), "haproxy.cfg"),
-        Relay::Weir => (&options.rules, include_str!("relay_cost/relay.weir"), "relay.weir"),
+    let mut peer = match relay {
+        Relay::Haproxy => {
+            let text =
+                configuration(options.haproxy_config.as_deref(), include_str!("relay_cost/haproxy.cfg"))?;
+            let file = write(&folder.join("haproxy.cfg"), &text, listen, sinks)?;
+            Peer::start("haproxy", RELAY_CORE, folder, "haproxy", &["-db", "-f", &file])?
+        }
+        Relay::Weir => {
+            let text = configuration(options.rules.as_deref(), include_str!("relay_cost/relay.weir"))?;
+            let file = write(&folder.join("relay.weir"), &text, listen, sinks)?;
+            let [admin, state] =
+                ["admin.sock", "state"].map(|name| folder.join(name).to_string_lossy().into_owned());
+            let arguments = ["run", &file, "--admin", &admin, "--state", &state];
+            Peer::start("weir", RELAY_CORE, folder, &weir_binary(options)?, &arguments)?
+        }
         Relay::Direct => return Ok(None),
     };
-    let text = match given {
-        Some(path) => fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?,
-        None => text.to_owned(),
-    };
+    peer.ready(listen)?;
+    Ok(Some((listen, peer)))
+}
+
+fn configuration(given: Option<&Path>, shipped: &str) -> Result<String> {
+    let Some(path) = given else { return Ok(shipped.to_owned()) };
+    Ok(fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// Puts the addresses in and returns the file's name.
+fn write(file: &Path, text: &str, listen: SocketAddr, sinks: [SocketAddr; 2]) -> Result<String> {
     let text = text
         .replace("@LISTEN@", &listen.to_string())
         .replace("@SINK_A@", &sinks[0].to_string())
         .replace("@SINK_B@", &sinks[1].to_string());
-    let file = folder.join(file);
-    fs::write(&file, text)?;
-    let file = file.to_string_lossy();
-    let mut peer = match relay {
-        Relay::Haproxy => Peer::start("haproxy", RELAY_CORE, folder, "haproxy", &["-db", "-f", &file])?,
-        _ => Peer::start("weir", RELAY_CORE, folder, &weir_binary(options)?, &["run", &file])?,
-    };
-    peer.ready(listen)?;
-    Ok(Some((listen, peer)))
+    fs::write(file, text)?;
+    Ok(file.to_string_lossy().into_owned())
 }
 
 fn weir_binary(options: &Options) -> Result<String> {

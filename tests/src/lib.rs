@@ -1,1 +1,30 @@
-//! What holds across crates; the tests are in `tests/`.
+//! Real peers for end-to-end tests: weir itself, Postfix's load tools, rbldnsd and clamd as processes; a sender and a
+//! sink that know each message by its serial number.
+//!
+//! Tests run side by side: each takes a loopback address of its own ([`Loopback`]) and a folder of its own
+//! ([`Folder`]). Nothing sleeps for luck: [`until`] asks for what it waits for, and gives up with its name.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "the harness of tests: whatever goes wrong is a panic that says what"
+)]
+
+mod client;
+mod daemons;
+mod folder;
+mod net;
+mod process;
+mod sender;
+mod sink;
+mod wait;
+mod weir;
+
+pub use client::{Client, Reply, swaks};
+pub use daemons::{Clamd, EICAR_SIGNATURE, Rbldnsd, eicar, smtp_sink_count, smtp_source, start_smtp_sink};
+pub use folder::{Folder, repository};
+pub use net::Loopback;
+pub use process::{Process, run};
+pub use sender::{Outcome, Plan, Sender};
+pub use sink::{Received, Sink, SinkReplies};
+pub use wait::{PATIENCE, until};
+pub use weir::{Shipped, Weir, weir_command};

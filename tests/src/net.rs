@@ -1,0 +1,38 @@
+//! Addresses of tests.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+static NEXT: AtomicU8 = AtomicU8::new(1);
+
+/// An address in 127.0.0.0/8 that no other test has. Outgoing connections have 127.0.0.1, so that none of them can take
+/// a port here: a port that was free once stays free for its test.
+#[derive(Clone, Copy, Debug)]
+pub struct Loopback(Ipv4Addr);
+
+impl Loopback {
+    /// An address of this process (by its id) and of this call.
+    pub fn new() -> Self {
+        let id = std::process::id();
+        let [_, _, high, low] = id.to_be_bytes();
+        // 127.0.x.x stays free for clients with a name of their own.
+        Self(Ipv4Addr::new(127, high % 250 + 1, low, NEXT.fetch_add(1, Relaxed)))
+    }
+
+    /// The address.
+    pub fn ip(self) -> IpAddr {
+        self.0.into()
+    }
+
+    /// A free port of it.
+    pub fn port(self) -> SocketAddr {
+        let listener = TcpListener::bind((self.0, 0)).expect("a free port on loopback");
+        listener.local_addr().expect("the address of a bound socket")
+    }
+}
+
+impl Default for Loopback {
+    fn default() -> Self {
+        Self::new()
+    }
+}
