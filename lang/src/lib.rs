@@ -9,6 +9,7 @@
 pub mod ast;
 pub mod diagnostic;
 pub mod fileset;
+pub mod list;
 pub mod parse;
 pub mod pattern;
 pub mod plan;

@@ -79,10 +79,21 @@ impl Builder {
     }
 
     /// Adds a phrase: found in either case of ASCII letters, any run of white space (line ends, no-break spaces)
-    /// equal to one space, and on word boundaries (`ion` is not in `million`). Ids of phrases that are added one
-    /// after the other are consecutive: see [`Scratch::hit_any`].
+    /// equal to one space, and on word boundaries (`ion` is not in `million`).
     pub fn add_phrase(&mut self, phrase: &[u8]) -> Result<PatternId, PatternError> {
         self.add(Matcher::phrase(phrase)?)
+    }
+
+    /// Adds several phrases. Their ids are consecutive: the first and one past the last.
+    pub fn add_phrases<'p>(
+        &mut self,
+        phrases: impl IntoIterator<Item = &'p [u8]>,
+    ) -> Result<(PatternId, PatternId), PatternError> {
+        let first = self.matchers.len();
+        for phrase in phrases {
+            self.add_phrase(phrase)?;
+        }
+        Ok((Self::id(first), Self::id(self.matchers.len())))
     }
 
     /// The set, ready to scan. Automata of patterns are made later, when a text first needs them: 1,000 patterns
@@ -96,10 +107,14 @@ impl Builder {
         if self.matchers.len() >= PATTERNS_MAX || states > SET_STATES_MAX {
             return Err(PatternError::SetFull { patterns: self.matchers.len(), states });
         }
-        let id = u32::try_from(self.matchers.len()).map(PatternId);
-        let id = id.map_err(|_| PatternError::SetFull { patterns: self.matchers.len(), states })?;
+        let id = Self::id(self.matchers.len());
         self.states = states;
         self.matchers.push(matcher);
         Ok(id)
+    }
+
+    /// The id at an index; [`PATTERNS_MAX`] fits.
+    fn id(index: usize) -> PatternId {
+        PatternId(u32::try_from(index).unwrap_or(u32::MAX))
     }
 }
