@@ -87,7 +87,7 @@ impl Drop for Process {
 }
 
 /// Where a program is: daemons and load tools stand in `/usr/sbin`, where a plain user's PATH does not look.
-pub fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let path = Path::new("/usr/sbin").join(name);
     if path.is_file() { path } else { name.into() }
 }
