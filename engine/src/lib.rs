@@ -1,8 +1,10 @@
 //! The weir engine.
 
 pub mod clock;
+pub mod http;
 pub mod id;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod ring;
 pub mod scheme;

@@ -32,3 +32,13 @@ pub const LOG_VALUE_BYTES_MAX: usize = 1024;
 pub const LOG_FLUSH_EVERY: Duration = Duration::from_millis(50);
 // The longest value (escaped at up to six bytes for one) and the line around it fit a lane many times.
 const _: () = assert!(LOG_LANE_BYTES_MAX >= 16 * (LOG_LINE_BYTES_MAX + 6 * LOG_VALUE_BYTES_MAX));
+
+/// Label sets of one metric; what comes on top is counted but not shown.
+pub const METRIC_SERIES_MAX: usize = 10_000;
+
+/// Connections to the page of metrics at once.
+pub const HTTP_CONNECTIONS_MAX: usize = 16;
+/// A request for that page, in bytes.
+pub const HTTP_REQUEST_BYTES_MAX: usize = 8 << 10;
+/// From the connect to the end of the reply.
+pub const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
