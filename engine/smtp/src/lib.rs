@@ -1,10 +1,11 @@
-//! SMTP without I/O (RFC 5321): the conversation as a state machine.
+//! SMTP without I/O (RFC 5321): both sides of the conversation as state machines.
 //!
 //! A shell owns the socket, the clock and the rules. It appends what it read to an [`Input`], asks a machine what is
 //! [`Need`]ed next, and does that: read, decide, take a stretch of message, close. The machines never wait, never ask for the
 //! time and never allocate more than their limits allow; what a peer sends can make them refuse, not panic.
 //!
 //! - [`server::Server`] receives mail: bytes in, verdicts asked for, replies out.
+//! - [`client::Client`] sends mail: an [`Envelope`] in, commands out, the next hop's replies handed back as they are.
 //! - [`command`], [`address`], [`reply`] and [`body`] are the words of the wire, each usable on its own.
 //!
 //! Lines end with CRLF and nothing else. A message ends with CRLF.CRLF and nothing else, so that no two hosts can disagree on
@@ -12,6 +13,7 @@
 
 pub mod address;
 pub mod body;
+pub mod client;
 pub mod command;
 pub mod envelope;
 pub mod extension;
@@ -19,10 +21,13 @@ pub mod input;
 mod normalise;
 pub mod reply;
 pub mod server;
+pub mod stage;
 
 pub use address::{Mailbox, Path};
+pub use client::{Client, ClientConfig, ClientNeed, Outcome};
 pub use envelope::{BodyType, Envelope};
 pub use extension::{Extension, Extensions};
 pub use input::Input;
 pub use reply::{Enhanced, Reply};
-pub use server::{Answer, Need, Server, ServerConfig, Stage};
+pub use server::{Answer, Need, Server, ServerConfig};
+pub use stage::Stage;

@@ -1,11 +1,12 @@
 //! One handler per command, and what an accepted or refused verdict does to the transaction.
 
-use super::{Hello, Server, Stage, State, Transaction, replies};
+use super::{Hello, Server, State, Transaction, replies};
 use crate::address::{Mailbox, Path};
 use crate::body::{BodyFault, Scanner};
 use crate::command::{Command, MailParameters};
 use crate::extension::Extension;
 use crate::reply::Reply;
+use crate::stage::Stage;
 
 impl Server {
     /// Serves a well-formed command.

@@ -28,30 +28,15 @@ use crate::envelope::Envelope;
 use crate::input::Input;
 use crate::normalise::{Normalised, Normaliser};
 use crate::reply::Reply;
-
-/// What the shell is asked to judge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Stage {
-    /// A client connected; nothing was said. Unread input here is a client that talks out of turn.
-    Connect,
-    /// HELO or EHLO: see [`Server::helo`].
-    Helo,
-    /// MAIL: see [`Server::envelope`].
-    Mail,
-    /// RCPT: see [`Server::recipient`]; the envelope has those accepted before.
-    Rcpt,
-    /// DATA: the envelope is complete, no byte of the message was asked for.
-    Data,
-    /// The message is there, in wire form.
-    Message,
-}
+use crate::stage::Stage;
 
 /// What the machine needs next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Need {
     /// Write the output, if there is any, and read.
     Bytes,
-    /// Judge and [`Server::answer`]. Asked again until answered.
+    /// Judge and [`Server::answer`]. Asked again until answered. The arguments are in [`Server::helo`], [`Server::envelope`] and
+    /// [`Server::recipient`]. At [`Stage::Connect`], unread input is a client that talks out of turn.
     Verdict(Stage),
     /// The next stretch of the message in wire form: dot-stuffed, and CRLF.CRLF at the end of the last. The range is good for
     /// [`Input::bytes`] and [`Input::detach`] until the machine or the input is called again. Each stretch is handed out once.

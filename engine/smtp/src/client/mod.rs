@@ -1,0 +1,458 @@
+//! The sending side: an envelope goes in, commands come out, and the next hop's replies are handed back as they are.
+//!
+//! ```text
+//!  shell reads -> Input -> Client::next -> ClientNeed::Bytes    write the output in one go, then read
+//!                                       -> ClientNeed::Ready    Client::start a transaction, or Client::quit, or keep it for later
+//!                                       -> ClientNeed::Message  write the message in wire form, then Client::sent
+//!                                       -> ClientNeed::Done     the transaction's end; call again until Ready or Close
+//!                                       -> ClientNeed::Close    write the output, then close
+//! ```
+//!
+//! A transaction is all or nothing: when one recipient is refused, nobody gets the message. A server is never sent what it did
+//! not offer to take: a message that needs SMTPUTF8 or 8BITMIME is refused here, since nothing is converted on the way
+//! (RFC 6531, 3.2; RFC 6152, 3), and so is one that is larger than the server's SIZE.
+
+mod script;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::envelope::{BodyType, Envelope};
+use crate::extension::{Extension, Extensions};
+use crate::input::Input;
+use crate::reply::{Enhanced, Reply, ReplyFault, ReplyScanner};
+use crate::stage::Stage;
+
+use script::Script;
+
+/// Most bytes of replies that are kept of one transaction. A server with so much to say is broken.
+pub const REPLIES_BYTES_MAX: usize = 256 * 1024;
+
+// A single reply of the longest kind fits.
+const _: () = assert!(crate::reply::RECEIVED_BYTES_MAX <= REPLIES_BYTES_MAX);
+
+/// What a sender is told once.
+#[derive(Debug, Clone)]
+pub struct ClientConfig {
+    /// The name in EHLO and HELO: a domain or an address literal.
+    pub name: String,
+}
+
+/// What the machine needs next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientNeed {
+    /// Write the output, if there is any, and read.
+    Bytes,
+    /// The session is open and no transaction runs.
+    Ready,
+    /// Write the message in wire form, with its final CRLF.CRLF, then call [`Client::sent`].
+    Message,
+    /// The transaction ended, or the session never came to one. Said once.
+    Done(Outcome),
+    /// Write the output, if there is any, and close.
+    Close,
+}
+
+/// How a transaction ended. The reply that decided is [`Client::reply`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The next hop has taken the message.
+    Accepted,
+    /// The next hop refused at this stage, for now (4xx) or for good (5xx).
+    Refused(Stage),
+    /// This server cannot take such a message; nothing was sent. The reply is our own.
+    Unfit(Unfit),
+    /// The server does not speak SMTP as it should. At [`Stage::Message`] it may have taken the message all the same.
+    Broken(Stage, ClientFault),
+}
+
+/// Why a message was not offered to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unfit {
+    /// It is larger than the server's SIZE: 552 5.3.4.
+    TooLarge,
+    /// It needs SMTPUTF8: 550 5.6.7.
+    NeedsUtf8,
+    /// It needs 8BITMIME: 554 5.6.3.
+    NeedsEightBit,
+}
+
+impl Unfit {
+    const fn reply(self) -> Reply<'static> {
+        match self {
+            Self::TooLarge => Reply::new(552, Enhanced::new(5, 3, 4), "Message too large for the next hop"),
+            Self::NeedsUtf8 => Reply::new(550, Enhanced::new(5, 6, 7), "The next hop does not take SMTPUTF8"),
+            Self::NeedsEightBit => {
+                Reply::new(554, Enhanced::new(5, 6, 3), "The next hop does not take 8BITMIME")
+            }
+        }
+    }
+}
+
+/// What a server did wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientFault {
+    /// It sent something that is no reply.
+    Reply(ReplyFault),
+    /// It sent a reply whose code has no meaning here.
+    Code(u16),
+    /// It sent a reply to a command that was not sent yet.
+    OutOfTurn,
+    /// Its replies to one transaction are longer than anything sensible.
+    TooLong,
+}
+
+impl fmt::Display for ClientFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(fault) => fault.fmt(f),
+            Self::Code(code) => write!(f, "reply {code}, which means nothing here"),
+            Self::OutOfTurn => f.write_str("reply to a command that was not sent yet"),
+            Self::TooLong => f.write_str("replies that are too long"),
+        }
+    }
+}
+
+/// What the machine is doing.
+///
+/// ```text
+///  Greeting --220--> Ehlo --250--> Ready --start--> Commands --354--> Message --sent--> Final
+///                     |  ^          ^ ^                 | \               (shell)         |
+///                    5xx |          | |              4xx/5xx  354 without recipients      |
+///                     v 250         | |                 v       v                         |
+///                     Helo          | +- Resetting <- Finished <- LoneDot                 |
+///                                   +------------------ Finished <------------------------+
+///  everywhere: 421 or broken --> Finished --> Closed; Ready --quit--> Quitting --> Closed
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Waits for the server's first words.
+    Greeting,
+    /// Waits for the reply to EHLO.
+    Ehlo,
+    /// Waits for the reply to HELO, from a server that does not know EHLO.
+    Helo,
+    /// No transaction runs.
+    Ready,
+    /// Waits for replies to the script.
+    Commands,
+    /// The shell writes the message.
+    Message,
+    /// Waits for the reply to the message.
+    Final,
+    /// Waits for the reply to the dot that ends a transaction without recipients.
+    LoneDot,
+    /// The outcome is to be told, then the session goes on.
+    Finished(Outcome, After),
+    /// Waits for the reply to RSET.
+    Resetting,
+    /// Waits for the reply to QUIT.
+    Quitting,
+    /// Nothing more is said.
+    Closed,
+}
+
+/// What follows a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    Ready,
+    Reset,
+    Close,
+}
+
+/// The first reply that refused something.
+#[derive(Debug, Clone)]
+struct Refusal {
+    stage: Stage,
+    reply: Range<usize>,
+}
+
+/// One connection to a server.
+#[derive(Debug)]
+pub struct Client {
+    config: Arc<ClientConfig>,
+    state: State,
+    offered: Extensions,
+    /// The server's SIZE; 0 if it gave none.
+    message_bytes_max: u64,
+    script: Script,
+    refusal: Option<Refusal>,
+    scanner: ReplyScanner,
+    /// The replies of the running or last transaction, one after the other.
+    replies: Vec<u8>,
+    recipient_replies: Vec<Range<usize>>,
+    /// The reply that decided.
+    decided: Range<usize>,
+    output: Vec<u8>,
+}
+
+impl Client {
+    /// A connection that was just opened.
+    pub fn new(config: Arc<ClientConfig>) -> Self {
+        Self {
+            config,
+            state: State::Greeting,
+            offered: Extensions::NONE,
+            message_bytes_max: 0,
+            script: Script::default(),
+            refusal: None,
+            scanner: ReplyScanner::default(),
+            replies: Vec::new(),
+            recipient_replies: Vec::new(),
+            decided: 0..0,
+            output: Vec::new(),
+        }
+    }
+
+    /// Goes on as far as the input allows.
+    pub fn next(&mut self, input: &mut Input) -> ClientNeed {
+        loop {
+            match self.state {
+                State::Ready if input.unread().is_empty() => return ClientNeed::Ready,
+                // A server that speaks while nothing was asked says that it closes, or is broken.
+                State::Ready => self.state = State::Closed,
+                State::Message => return ClientNeed::Message,
+                State::Closed => return ClientNeed::Close,
+                State::Finished(outcome, after) => {
+                    self.go_on(after);
+                    return ClientNeed::Done(outcome);
+                }
+                _ => match self.scanner.scan(input.unread()) {
+                    Ok(None) => return ClientNeed::Bytes,
+                    Ok(Some(end)) => {
+                        let reply = self.keep(input, end.bytes);
+                        self.take_reply(end.code, reply, input.unread().is_empty());
+                    }
+                    Err(fault) => self.break_off(ClientFault::Reply(fault)),
+                },
+            }
+        }
+    }
+
+    /// Starts a transaction for a message of so many bytes in wire form.
+    ///
+    /// # Panics
+    /// If the last [`next`](Self::next) did not say [`ClientNeed::Ready`], or the envelope has no recipient.
+    pub fn start(&mut self, envelope: &Envelope, message_bytes: u64) {
+        assert_eq!(self.state, State::Ready, "a transaction starts when the session is ready");
+        assert!(envelope.last_recipient().is_some(), "a message goes to somebody");
+        self.replies.clear();
+        self.recipient_replies.clear();
+        self.refusal = None;
+        self.decided = 0..0;
+        if let Some(unfit) = self.unfit(envelope, message_bytes) {
+            unfit.reply().print(&mut self.replies);
+            self.decided = 0..self.replies.len();
+            self.state = State::Finished(Outcome::Unfit(unfit), After::Ready);
+            return;
+        }
+        self.script.write(envelope, message_bytes, self.offered);
+        self.script.send(self.offered, &mut self.output);
+        self.state = State::Commands;
+    }
+
+    /// The shell has written the message.
+    ///
+    /// # Panics
+    /// If the last [`next`](Self::next) did not say [`ClientNeed::Message`].
+    pub fn sent(&mut self) {
+        assert_eq!(self.state, State::Message, "a message is sent when it is asked for");
+        self.state = State::Final;
+    }
+
+    /// Says QUIT; [`ClientNeed::Close`] follows its reply.
+    ///
+    /// # Panics
+    /// If the last [`next`](Self::next) did not say [`ClientNeed::Ready`].
+    pub fn quit(&mut self) {
+        assert_eq!(self.state, State::Ready, "QUIT is said when the session is ready");
+        self.output.extend_from_slice(b"QUIT\r\n");
+        self.state = State::Quitting;
+    }
+
+    /// Commands not yet written. The shell takes them all in one write and leaves the buffer empty.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// The reply that decided the last outcome, whole lines with CRLF as the server sent them. Empty if what it sent was no reply.
+    pub fn reply(&self) -> &[u8] {
+        self.replies.get(self.decided.clone()).unwrap_or_default()
+    }
+
+    /// The replies to RCPT, in the order of the envelope's recipients, as far as they came.
+    pub fn recipient_replies(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.recipient_replies.iter().map(|range| self.replies.get(range.clone()).unwrap_or_default())
+    }
+
+    /// What the server offers.
+    pub const fn offered(&self) -> Extensions {
+        self.offered
+    }
+
+    /// The stage whose reply is waited for, for the timeouts of RFC 5321, 4.5.3.2. RSET and QUIT count as HELO.
+    pub fn stage(&self) -> Stage {
+        match self.state {
+            State::Greeting => Stage::Connect,
+            State::Commands => self.script.stage(),
+            State::Message | State::Final | State::LoneDot => Stage::Message,
+            State::Finished(Outcome::Refused(stage) | Outcome::Broken(stage, _), _) => stage,
+            _ => Stage::Helo,
+        }
+    }
+
+    fn unfit(&self, envelope: &Envelope, message_bytes: u64) -> Option<Unfit> {
+        let lacks = |extension| !self.offered.has(extension);
+        if self.message_bytes_max > 0 && message_bytes > self.message_bytes_max {
+            Some(Unfit::TooLarge)
+        } else if envelope.is_utf8 && lacks(Extension::SmtpUtf8) {
+            Some(Unfit::NeedsUtf8)
+        } else if envelope.body == BodyType::EightBit && lacks(Extension::EightBitMime) {
+            Some(Unfit::NeedsEightBit)
+        } else {
+            None
+        }
+    }
+
+    /// Moves a whole reply from the input to the replies that are kept.
+    fn keep(&mut self, input: &mut Input, bytes: usize) -> Range<usize> {
+        let range = input.consume(bytes);
+        let start = self.replies.len();
+        self.replies.extend_from_slice(input.bytes(range));
+        start..self.replies.len()
+    }
+
+    /// Judges one reply. `is_last` says that no further input is there: the machine may speak again.
+    fn take_reply(&mut self, code: u16, reply: Range<usize>, is_last: bool) {
+        if self.replies.len() > REPLIES_BYTES_MAX {
+            return self.break_off(ClientFault::TooLong);
+        }
+        if code == 421 {
+            return self.hang_up(reply);
+        }
+        match self.state {
+            State::Greeting | State::Ehlo | State::Helo if !is_last => self.break_off(ClientFault::OutOfTurn),
+            State::Greeting if code == 220 => self.hello(State::Ehlo, b"EHLO "),
+            State::Ehlo if code == 250 => {
+                self.read_features(reply);
+                self.open();
+            }
+            State::Ehlo if code >= 500 => self.hello(State::Helo, b"HELO "),
+            State::Helo if code == 250 => self.open(),
+            State::Greeting | State::Ehlo | State::Helo if code >= 400 => {
+                self.output.extend_from_slice(b"QUIT\r\n");
+                self.finish(Outcome::Refused(self.stage()), reply, After::Close);
+            }
+            State::Commands => self.take_command_reply(code, reply, is_last),
+            State::Final if code < 300 => self.finish(Outcome::Accepted, reply, After::Ready),
+            State::Final if code >= 400 => self.finish(Outcome::Refused(Stage::Message), reply, After::Ready),
+            State::LoneDot => self.finish_refused(After::Ready),
+            State::Resetting if code == 250 => self.state = State::Ready,
+            State::Resetting | State::Quitting => self.state = State::Closed,
+            _ => self.break_off(ClientFault::Code(code)),
+        }
+    }
+
+    fn hello(&mut self, state: State, verb: &[u8]) {
+        self.output.extend_from_slice(verb);
+        self.output.extend_from_slice(self.config.name.as_bytes());
+        self.output.extend_from_slice(b"\r\n");
+        self.state = state;
+    }
+
+    /// The session is open; its greetings need not be kept.
+    fn open(&mut self) {
+        self.replies.clear();
+        self.state = State::Ready;
+    }
+
+    /// Reads the lines of the reply to EHLO behind the first.
+    fn read_features(&mut self, reply: Range<usize>) {
+        let text = String::from_utf8_lossy(self.replies.get(reply).unwrap_or_default());
+        for line in text.split_terminator("\r\n").skip(1) {
+            let mut words = line.get(4..).unwrap_or_default().split_ascii_whitespace();
+            let Some(extension) = words.next().and_then(Extension::parse) else { continue };
+            self.offered = self.offered.with(extension);
+            if extension == Extension::Size {
+                self.message_bytes_max =
+                    words.next().and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
+            }
+        }
+    }
+
+    fn take_command_reply(&mut self, code: u16, reply: Range<usize>, is_last: bool) {
+        let stage = self.script.stage();
+        if stage == Stage::Rcpt {
+            self.recipient_replies.push(reply.clone());
+        }
+        let expected = if stage == Stage::Data { code == 354 } else { code < 300 };
+        if !expected && code < 400 {
+            return self.break_off(ClientFault::Code(code));
+        }
+        self.script.answer();
+        if !expected && self.refusal.is_none() {
+            self.refusal = Some(Refusal { stage, reply });
+        }
+        if !self.script.is_answered() {
+            return;
+        }
+        if !is_last {
+            return self.break_off(ClientFault::OutOfTurn);
+        }
+        match &self.refusal {
+            None if self.script.is_done() => self.state = State::Message,
+            None => self.script.send(self.offered, &mut self.output),
+            // DATA went together with a command that was refused, and was accepted: end it without a message (RFC 2920, 3.1).
+            Some(refusal) if expected && stage == Stage::Data => {
+                if refusal.stage == Stage::Mail {
+                    // Recipients without a sender: an empty message might be delivered to them.
+                    return self.break_off(ClientFault::Code(code));
+                }
+                self.output.extend_from_slice(b".\r\n");
+                self.state = State::LoneDot;
+            }
+            Some(_) => self.finish_refused(After::Reset),
+        }
+    }
+
+    fn finish_refused(&mut self, after: After) {
+        if let Some(Refusal { stage, reply }) = self.refusal.clone() {
+            self.finish(Outcome::Refused(stage), reply, after);
+        }
+    }
+
+    fn finish(&mut self, outcome: Outcome, reply: Range<usize>, after: After) {
+        self.decided = reply;
+        self.state = State::Finished(outcome, after);
+    }
+
+    /// The server closes the session. It refuses what runs, unless something else had been refused before.
+    fn hang_up(&mut self, reply: Range<usize>) {
+        match self.state {
+            State::Resetting | State::Quitting => self.state = State::Closed,
+            _ if self.refusal.is_some() => self.finish_refused(After::Close),
+            _ => self.finish(Outcome::Refused(self.stage()), reply, After::Close),
+        }
+    }
+
+    fn break_off(&mut self, fault: ClientFault) {
+        self.state = match self.state {
+            State::Resetting | State::Quitting => State::Closed,
+            _ => State::Finished(Outcome::Broken(self.stage(), fault), After::Close),
+        };
+        self.decided = 0..0;
+    }
+
+    fn go_on(&mut self, after: After) {
+        self.state = match after {
+            After::Ready => State::Ready,
+            After::Close => State::Closed,
+            After::Reset => {
+                self.output.extend_from_slice(b"RSET\r\n");
+                State::Resetting
+            }
+        };
+    }
+}

@@ -1,0 +1,117 @@
+//! The commands of one transaction, written down before the first is sent.
+
+use std::io::Write as _;
+
+use crate::address::{Mailbox, Path};
+use crate::envelope::{BodyType, Envelope};
+use crate::extension::{Extension, Extensions};
+use crate::stage::Stage;
+
+/// MAIL, RCPT for each recipient, DATA; and how far they were sent and answered. Memory is kept from message to message.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    text: Vec<u8>,
+    /// Where each command ends in the text.
+    ends: Vec<usize>,
+    sent: usize,
+    answered: usize,
+}
+
+impl Script {
+    /// Writes down the commands for an envelope, with the parameters that the server knows.
+    pub(super) fn write(&mut self, envelope: &Envelope, message_bytes: u64, offered: Extensions) {
+        self.text.clear();
+        self.ends.clear();
+        self.sent = 0;
+        self.answered = 0;
+        self.text.extend_from_slice(b"MAIL FROM:");
+        self.path(envelope.sender());
+        if offered.has(Extension::Size) {
+            // Writing to memory does not fail.
+            let _ = write!(self.text, " SIZE={message_bytes}");
+        }
+        if offered.has(Extension::EightBitMime) && envelope.body == BodyType::EightBit {
+            self.text.extend_from_slice(b" BODY=8BITMIME");
+        }
+        if offered.has(Extension::SmtpUtf8) && envelope.is_utf8 {
+            self.text.extend_from_slice(b" SMTPUTF8");
+        }
+        self.end();
+        for recipient in envelope.recipients() {
+            self.text.extend_from_slice(b"RCPT TO:");
+            self.mailbox(recipient);
+            self.end();
+        }
+        self.text.extend_from_slice(b"DATA");
+        self.end();
+    }
+
+    fn path(&mut self, path: Path<'_>) {
+        match path {
+            Path::Null => self.text.extend_from_slice(b"<>"),
+            Path::Mailbox(mailbox) => self.mailbox(mailbox),
+        }
+    }
+
+    fn mailbox(&mut self, mailbox: Mailbox<'_>) {
+        self.text.push(b'<');
+        self.text.extend_from_slice(mailbox.local().as_bytes());
+        if let Some(domain) = mailbox.domain() {
+            self.text.push(b'@');
+            self.text.extend_from_slice(domain.as_bytes());
+        }
+        self.text.push(b'>');
+    }
+
+    fn end(&mut self) {
+        self.text.extend_from_slice(b"\r\n");
+        self.ends.push(self.text.len());
+    }
+
+    /// Sends the next commands that may go without waiting.
+    ///
+    /// A message goes to all its recipients or to none. So DATA waits until every RCPT was accepted; only with a single
+    /// recipient it may go at once, since a transaction without recipients has nothing that could be delivered (RFC 2920, 3.1).
+    pub(super) fn send(&mut self, offered: Extensions, output: &mut Vec<u8>) {
+        let from = self.end_of(self.sent);
+        let data = self.ends.len().saturating_sub(1);
+        self.sent = if !offered.has(Extension::Pipelining) {
+            self.sent + 1
+        } else if self.sent == 0 && data > 2 {
+            data
+        } else {
+            self.ends.len()
+        };
+        let to = self.end_of(self.sent);
+        output.extend_from_slice(self.text.get(from..to).unwrap_or_default());
+    }
+
+    /// Where the first `count` commands end.
+    fn end_of(&self, count: usize) -> usize {
+        count.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default()
+    }
+
+    /// What the next reply answers.
+    pub(super) fn stage(&self) -> Stage {
+        match self.answered {
+            0 => Stage::Mail,
+            at if at + 1 >= self.ends.len() => Stage::Data,
+            _ => Stage::Rcpt,
+        }
+    }
+
+    /// Notes a reply.
+    pub(super) fn answer(&mut self) {
+        self.answered += 1;
+    }
+
+    /// Whether every command that was sent has its reply.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered >= self.sent
+    }
+
+    /// Whether DATA has its reply too.
+    pub(super) fn is_done(&self) -> bool {
+        self.answered >= self.ends.len()
+    }
+}
