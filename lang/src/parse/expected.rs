@@ -2,19 +2,29 @@
 
 use pest::error::{Error, ErrorVariant, InputLocation};
 
+use pest::Parser as _;
+
 use super::Reader;
-use super::grammar::Rule;
+use super::grammar::{Grammar, Rule};
 use super::lex::{Kind, span};
 use crate::diagnostic::{Diagnostic, codes::syntax};
 
 /// More alternatives than this are not listed.
 const ALTERNATIVES_MAX: usize = 6;
 
+const VALUE: &str = "a value";
+const CONDITION: &str = "a condition";
+const COMPARISON: &str = "a comparison";
+const BRACE: &str = "`{`";
+
 /// The fault for pest's error, which is about the bytes from `start` to `end` of the file.
 pub(super) fn unexpected(reader: &Reader<'_>, error: &Error<Rule>, start: usize, end: usize) -> Diagnostic {
     let offset = match error.location {
         InputLocation::Pos(place) | InputLocation::Span((place, _)) => place,
     };
+    if let Some(fault) = bad_value_in_text(reader, start + offset) {
+        return fault;
+    }
     let (from, to, found) = found(reader, start + offset, end);
     let expected = match &error.variant {
         ErrorVariant::ParsingError { positives, .. } => alternatives(positives),
@@ -26,7 +36,7 @@ pub(super) fn unexpected(reader: &Reader<'_>, error: &Error<Rule>, start: usize,
         Some((last, others)) => format!("expected {} or {last}, found {found}", others.join(", ")),
     };
     let fault = Diagnostic::new(&syntax::UNEXPECTED, span(reader.file, from, to), message);
-    match help(reader, from, to) {
+    match help(reader, from, to, &expected) {
         Some(help) => fault.with_help(help),
         None => fault,
     }
@@ -61,23 +71,58 @@ fn is_token(kind: Kind) -> bool {
 }
 
 /// What a reader most likely has to write instead.
-fn help(reader: &Reader<'_>, from: usize, to: usize) -> Option<String> {
+fn help(reader: &Reader<'_>, from: usize, to: usize, expected: &[&str]) -> Option<String> {
     let written = reader.text.get(from..to).unwrap_or_default();
+    let is_expected = |name: &str| expected.contains(&name);
     let text = match written {
         "else" => "`else` stands behind the `}` of its `if`, on the same line: `} else {`",
-        "{" => "`{` stands on the line of what it belongs to",
         "not" => "`not` takes one condition: `not (a and b)`",
-        "=" => "two values are compared with `==`",
+        "=" if is_expected(COMPARISON) => "two values are compared with `==`",
         "and" | "or" => "a condition stands on both sides of `and` and `or`",
-        "unless" => "write `if not ...`",
         "exceeds" => "`exceeds` is not of this version of the language",
-        "" => {
-            "a statement goes on in the next line only if that begins with `if`, `and`, `or` or `in`, or this one \
-               ends with a comma"
+        "if" if reader.text.get(..from).is_some_and(|before| before.trim_end().ends_with(',')) => {
+            "no comma stands before `if`"
+        }
+        "if" if is_expected(BRACE) => "settings have no `if`: only statements have",
+        "" if is_expected(BRACE) => "`{` stands at the end of the line of what it belongs to",
+        "" if is_expected(VALUE) || is_expected(CONDITION) => {
+            "a line goes on when the next begins with `if`, `and`, `or` or `in`, or this one ends with a comma"
         }
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// The fault of the first `{...}` that is no value in the text at this place, if a text stands there.
+fn bad_value_in_text(reader: &Reader<'_>, place: usize) -> Option<Diagnostic> {
+    let lexemes = &reader.layout.lexemes;
+    let lexeme = lexemes.get(lexemes.partition_point(|lexeme| lexeme.end <= place))?;
+    if lexeme.kind != Kind::Text {
+        return None;
+    }
+    let bytes = reader.text.as_bytes();
+    let mut at = lexeme.start;
+    while at < lexeme.end {
+        match bytes.get(at)? {
+            b'\\' => at += 1,
+            b'{' => {
+                // The lexer has found its end: no brace stands inside.
+                let end = at + reader.text.get(at..lexeme.end)?.find('}')? + 1;
+                let piece = reader.text.get(at..end)?;
+                if Grammar::parse(Rule::piece_only, piece).is_err() {
+                    let message = format!("`{piece}` in a text is no value");
+                    return Some(
+                        Diagnostic::new(&syntax::PIECE, span(reader.file, at, end), message)
+                            .with_help("a value is a field or a call; write `\\{` for the brace itself"),
+                    );
+                }
+                at = end - 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
 }
 
 /// The rules as words, each once, in the order of the grammar; nothing when there are too many to help.
@@ -114,12 +159,12 @@ fn name(rule: Rule) -> Option<&'static str> {
         | Rule::offset
         | Rule::call_name
         | Rule::bracket_open
-        | Rule::paren_open => "a value",
+        | Rule::paren_open => VALUE,
         Rule::numeral => "a number",
         Rule::expression | Rule::conjunction | Rule::negation | Rule::comparison | Rule::quantified => {
             "a condition"
         }
-        Rule::op_is | Rule::op_values => "a comparison",
+        Rule::op_is | Rule::op_values => COMPARISON,
         Rule::state => "a state",
         Rule::kw_and => "`and`",
         Rule::kw_or => "`or`",
@@ -136,7 +181,7 @@ fn name(rule: Rule) -> Option<&'static str> {
         Rule::statement | Rule::if_block | Rule::let_name | Rule::do_check | Rule::verb => "a statement",
         Rule::line => "a setting",
         Rule::score_entry => "`NAME = value`",
-        Rule::block | Rule::body | Rule::score_block | Rule::brace_open => "`{`",
+        Rule::block | Rule::body | Rule::score_block | Rule::brace_open => BRACE,
         Rule::brace_close => "`}`",
         Rule::bracket_close => "`]`",
         Rule::paren_close => "`)`",

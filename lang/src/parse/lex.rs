@@ -2,7 +2,7 @@
 //!
 //! It knows just enough to find where things end, whatever is wrong inside them; `grammar.pest` reads what they mean.
 
-use crate::diagnostic::{Diagnostic, codes::syntax};
+use crate::diagnostic::{Code, Diagnostic, codes::syntax};
 use crate::source::{FileId, Span};
 
 /// A value in a text, `{client.ip}`, is at most this long, braces included.
@@ -75,13 +75,7 @@ impl Lexer<'_> {
         self.bytes.get(self.at + ahead).copied()
     }
 
-    fn fault(
-        &mut self,
-        code: &'static crate::diagnostic::Code,
-        start: usize,
-        end: usize,
-        message: String,
-    ) -> &mut Diagnostic {
+    fn fault(&mut self, code: &'static Code, start: usize, end: usize, message: String) -> &mut Diagnostic {
         self.faults.push(Diagnostic::new(code, span(self.file, start, end), message));
         let last = self.faults.len() - 1;
         // The fault was pushed on the line above.
@@ -161,34 +155,30 @@ impl Lexer<'_> {
         self.fault(&syntax::CHARACTER, place, place + 1, format!("control character 0x{byte:02x}"));
     }
 
-    /// A character that no token begins with. Two of `&` and `|` are one fault.
+    /// A character that no token begins with. What plainly belongs to it is one fault with it.
     fn wrong(&mut self) -> Kind {
         let start = self.at;
-        let character = self.text.get(start..).and_then(|rest| rest.chars().next()).unwrap_or('\u{fffd}');
+        let rest = self.text.get(start..).unwrap_or_default();
+        let character = rest.chars().next().unwrap_or('\u{fffd}');
         self.at += character.len_utf8();
+        if is_control(byte_of(character)) {
+            self.control(start);
+            return Kind::Sign;
+        }
         let (code, meant) = match character {
             '&' => (&syntax::OPERATOR, "`and`"),
             '|' => (&syntax::OPERATOR, "`or`"),
             '!' => (&syntax::OPERATOR, "`not`"),
-            '\'' | '`' | '\u{2018}'..='\u{201f}' => {
-                (&syntax::CHARACTER, "a text, it stands between `\"` and `\"`")
-            }
-            control if control.is_ascii_control() => {
-                self.control(start);
-                return Kind::Sign;
-            }
+            '\'' | '`' | '\u{2018}'..='\u{201f}' => (&syntax::CHARACTER, "a text between `\"` and `\"`"),
             _ => (&syntax::CHARACTER, ""),
         };
-        if matches!(character, '&' | '|')
-            && self.bytes.get(self.at).copied().map(char::from) == Some(character)
-        {
-            self.at += 1;
-        }
+        self.at = start + extent(rest, character);
         let end = self.at;
         let written = self.text.get(start..end).unwrap_or_default();
-        let message = match code.id {
-            "W0113" => format!("`{written}` is not an operator of this language"),
-            _ => format!("`{written}` does not belong here"),
+        let message = if code.id == syntax::OPERATOR.id {
+            format!("`{written}` is not an operator of this language")
+        } else {
+            format!("`{character}` does not belong here")
         };
         let fault = self.fault(code, start, end, message);
         if !meant.is_empty() {
@@ -210,7 +200,7 @@ impl Lexer<'_> {
                 b'\n' => break,
                 b'\\' => self.escape(),
                 b'{' => self.piece(),
-                byte if is_control(byte) && byte != b'\t' => {
+                byte if is_control(byte) => {
                     let before_break = byte == b'\r' && self.peek_by(1) == Some(b'\n');
                     if !before_break {
                         self.control(self.at);
@@ -303,7 +293,7 @@ impl Lexer<'_> {
                 Some(b'\\') if !matches!(self.peek_by(1), None | Some(b'\n')) => self.at += 2,
                 Some(b'/') => break,
                 Some(byte) => {
-                    if is_control(byte) && byte != b'\t' {
+                    if is_control(byte) {
                         self.control(self.at);
                     }
                     self.at += 1;
@@ -326,12 +316,36 @@ impl Lexer<'_> {
     }
 }
 
+/// How many bytes a wrong character spoils: a doubled operator, a text in other quotes, the rest of a word.
+fn extent(rest: &str, first: char) -> usize {
+    let after = rest.get(first.len_utf8()..).unwrap_or_default();
+    let line = after.lines().next().unwrap_or_default();
+    first.len_utf8()
+        + match first {
+            '&' | '|' if after.starts_with(first) => 1,
+            '\'' | '`' | '\u{2018}'..='\u{201f}' => {
+                let closing =
+                    |c: char| c == first || (first > '\u{7f}' && matches!(c, '\u{2018}'..='\u{201f}'));
+                line.char_indices().find(|(_, c)| closing(*c)).map_or(0, |(at, c)| at + c.len_utf8())
+            }
+            letter if letter.is_alphanumeric() => {
+                line.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(line.len())
+            }
+            _ => 0,
+        }
+}
+
+/// An ASCII character's byte; another's is a letter's.
+fn byte_of(character: char) -> u8 {
+    u8::try_from(character).ok().filter(u8::is_ascii).unwrap_or(b'a')
+}
+
 /// Bytes of words and numbers.
 fn runs_on(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'*' | b'%')
 }
 
-/// A control character other than the line break; a tab is one too.
+/// A control character other than the line break and the tab.
 fn is_control(byte: u8) -> bool {
     byte.is_ascii_control() && byte != b'\n' && byte != b'\t'
 }

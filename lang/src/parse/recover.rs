@@ -93,7 +93,8 @@ impl Reader<'_> {
             }
         }
         let (start, end) = self.bytes(chunk);
-        if self.found.len() == found && !self.has_fault(start, end) {
+        let closed = bodies.iter().all(|body| self.is(body.end, Kind::Close(Shape::Brace)));
+        if self.found.len() == found && closed && !self.has_fault(start, end) {
             // The parts are sound and the whole is not.
             let text = self.layout.text.get(start..end).unwrap_or_default();
             if let Err(error) = Grammar::parse(rule, text) {
@@ -128,6 +129,10 @@ impl Reader<'_> {
         let (start, end) = self.bytes(chunk);
         let mut skeleton = self.layout.text.get(start..end)?.to_owned();
         let mut outside = start;
+        if bodies.iter().any(|body| !self.is(body.end, Kind::Close(Shape::Brace))) {
+            // That it was never closed is said where it was opened, perhaps for a brace around it.
+            return None;
+        }
         for body in bodies {
             let (from, to) = self.inside(*body, end);
             if self.has_fault(outside, from) {

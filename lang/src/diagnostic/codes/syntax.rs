@@ -137,7 +137,7 @@ pub static CHARACTER: Code = Code {
     title: "a character that does not belong here",
     doc: "Outside texts, patterns and comments a rule file is plain ASCII; control characters (other than the line \
           break, and the tab between words) may stand nowhere.",
-    example: "weir 1\nrule A = true & false\n",
+    example: "weir 1\nrule A = 'text'\n",
 };
 
 /// An expression with too many terms.
