@@ -166,10 +166,11 @@ proptest! {
         size in 1_usize..40,
     ) {
         let bytes = [lines.concat().as_bytes(), noise.as_slice()].concat();
-        send(&bytes, size);
-        send(&noise, size);
-        // One reply at a time, as an honest server would speak.
-        send(&[b"220 x\r\n250 x\r\n", bytes.as_slice()].concat(), 7);
+        send(bytes.chunks(size));
+        send(noise.chunks(size));
+        // Line by line, as an honest server would speak.
+        let open: [&[u8]; 2] = [b"220 x\r\n", b"250-x\r\n250 PIPELINING\r\n"];
+        send(open.into_iter().chain(bytes.split_inclusive(|&byte| byte == b'\n')));
     }
 
     #[test]

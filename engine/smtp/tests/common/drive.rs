@@ -77,12 +77,11 @@ pub(crate) fn serve(config: &ServerConfig, bytes: &[u8], sizes: &[usize]) -> Tra
     transcript
 }
 
-/// A client that sends one message after the other to a server that says these bytes, in chunks of this size.
-pub(crate) fn send(bytes: &[u8], size: usize) -> Vec<Outcome> {
+/// A client that sends message after message, to one recipient or several, to a server that says these chunks.
+pub(crate) fn send<'a>(mut chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Outcome> {
     let mut client = Client::new(Arc::new(ClientConfig { name: "mx.example.org".into() }));
     let mut input = Input::default();
     let mut envelope = Envelope::new();
-    let mut chunks = bytes.chunks(size.max(1));
     let mut outcomes = Vec::new();
     loop {
         match client.next(&mut input) {
@@ -96,12 +95,20 @@ pub(crate) fn send(bytes: &[u8], size: usize) -> Vec<Outcome> {
                 input.push(chunk);
             }
             ClientNeed::Ready => {
-                let recipient = if outcomes.len() % 2 == 0 { "a@example.org" } else { "postmaster" };
-                envelope.push_recipient(Mailbox::parse(recipient).expect("it is an address"));
+                if envelope.recipients().len() > 2 {
+                    envelope.clear();
+                }
+                envelope.push_recipient(Mailbox::parse("a@example.org").expect("it is an address"));
                 client.start(&envelope, 100);
             }
             ClientNeed::Message => client.sent(),
-            ClientNeed::Done(outcome) => outcomes.push(outcome),
+            ClientNeed::Done(outcome) => {
+                outcomes.push(outcome);
+                if matches!(outcome, Outcome::Unfit(_)) {
+                    // So would be every further message.
+                    return outcomes;
+                }
+            }
             ClientNeed::Close => return outcomes,
         }
     }
