@@ -1,6 +1,7 @@
 //! The weir engine.
 
 pub mod clock;
+pub mod dns;
 pub mod http;
 pub mod id;
 pub mod limits;

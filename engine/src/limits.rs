@@ -42,3 +42,28 @@ pub const HTTP_CONNECTIONS_MAX: usize = 16;
 pub const HTTP_REQUEST_BYTES_MAX: usize = 8 << 10;
 /// From the connect to the end of the reply.
 pub const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Answers that a shard keeps for each name server; half of them may be old ones that nobody has asked for lately.
+pub const DNS_CACHE_ENTRIES_MAX: usize = 50_000;
+/// Questions that a shard has open with one name server; above, an answer is unknown at once.
+pub const DNS_IN_FLIGHT_MAX: usize = 4096;
+/// How long a question is pursued, even if those who asked have given up: the answer is kept for the next.
+pub const DNS_QUESTION_TIME_MAX: Duration = Duration::from_secs(10);
+/// How long one packet's answer is waited for before the question is sent again.
+pub const DNS_PACKET_TIME: Duration = Duration::from_millis(1500);
+/// How often a question is sent.
+pub const DNS_PACKETS_MAX: usize = 4;
+/// An answer is kept at least this long, whatever its TTL says,
+pub const DNS_TTL_MIN: Duration = Duration::from_secs(1);
+/// and at most this long;
+pub const DNS_TTL_MAX: Duration = Duration::from_hours(24);
+/// an answer that there is nothing at most this long (RFC 2308, 5: one to three hours work well),
+pub const DNS_NEGATIVE_TTL_MAX: Duration = Duration::from_hours(1);
+/// and that there was no answer this long (RFC 2308, 7: five minutes at most), so that a dead server does not make
+/// every session wait.
+pub const DNS_FAILURE_TTL: Duration = Duration::from_secs(2);
+/// Records of one answer that are looked at.
+pub const DNS_RECORDS_MAX: usize = 32;
+/// Reverse names of one address that are tried for a way back.
+pub const DNS_REVERSE_NAMES_MAX: usize = 5;
+const _: () = assert!(DNS_REVERSE_NAMES_MAX <= DNS_RECORDS_MAX);

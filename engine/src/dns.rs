@@ -1,0 +1,234 @@
+//! DNS: what a shard asks name servers, and what it remembers of their answers.
+//!
+//! Layer 2: below the facts, above the ring. `hickory-resolver` makes the packets; its own cache is off, because an
+//! answer that we have must be there without waiting ([`Upstream::try_cached`]), failures must be kept as well, and
+//! equal questions must be asked once. Names that never leave a host (`localhost`, 127.0.0.0/8 reversed, `.invalid`;
+//! RFC 6761) are answered by hickory without a packet.
+
+mod answer;
+mod cache;
+mod listing;
+mod names;
+mod question;
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{
+    ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
+};
+use hickory_resolver::net::NetError;
+use hickory_resolver::net::runtime::TokioRuntimeProvider;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+pub use answer::{Answer, Failure, Records};
+pub use listing::{Listed, Listing, Octets, address_name, domain_name};
+pub use names::{Mx, Reverse, mx, reverse};
+pub use question::{Kind, Question};
+
+use crate::clock::Clock;
+use crate::limits::{DNS_IN_FLIGHT_MAX, DNS_PACKET_TIME, DNS_PACKETS_MAX, DNS_QUESTION_TIME_MAX};
+use crate::ring;
+use cache::Cache;
+
+/// The name servers of a shard. Kept over generations of rules, and with it what is known.
+pub struct Dns {
+    clock: Clock,
+    default: Option<SocketAddr>,
+    upstreams: RefCell<HashMap<Option<SocketAddr>, Upstream>>,
+}
+
+/// There is no way to ask.
+#[derive(Debug)]
+pub enum DnsError {
+    /// The host's configuration of its resolver, `/etc/resolv.conf`, can't be used.
+    System(NetError),
+}
+
+impl fmt::Display for DnsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::System(error) = self;
+        write!(f, "/etc/resolv.conf: {error}; name a `server` instead")
+    }
+}
+
+impl std::error::Error for DnsError {}
+
+impl Dns {
+    /// `default` stands in for the host's own resolver.
+    pub fn new(clock: Clock, default: Option<SocketAddr>) -> Self {
+        Self { clock, default, upstreams: RefCell::default() }
+    }
+
+    /// The name server at `server`, or the host's own. Two calls with the same server share what is known.
+    pub fn upstream(&self, server: Option<SocketAddr>) -> Result<Upstream, DnsError> {
+        let server = server.or(self.default);
+        match self.upstreams.borrow_mut().entry(server) {
+            Entry::Occupied(known) => Ok(known.get().clone()),
+            Entry::Vacant(place) => Ok(place.insert(Upstream::new(server, self.clock.clone())?).clone()),
+        }
+    }
+}
+
+/// A name server and what it has said. A clone is the same one.
+#[derive(Clone)]
+pub struct Upstream(Rc<Server>);
+
+struct Server {
+    address: Option<SocketAddr>,
+    /// Made with the first question, because it wants to be inside the runtime.
+    resolver: OnceCell<TokioResolver>,
+    config: (ResolverConfig, ResolverOpts),
+    cache: RefCell<Cache>,
+    in_flight: RefCell<HashMap<Question, Waiting>>,
+}
+
+/// Where the answer to an open question will appear.
+type Waiting = watch::Receiver<Option<Answer>>;
+
+impl Upstream {
+    fn new(address: Option<SocketAddr>, clock: Clock) -> Result<Self, DnsError> {
+        let (config, mut options) = match address {
+            Some(address) => (only(address), ResolverOpts::default()),
+            None => hickory_resolver::system_conf::read_system_conf().map_err(DnsError::System)?,
+        };
+        options.cache_size = 0;
+        options.use_hosts_file = ResolveHosts::Never;
+        options.timeout = DNS_PACKET_TIME;
+        options.attempts = DNS_PACKETS_MAX;
+        // One server at a time: the second is for when the first is silent.
+        options.num_concurrent_reqs = 1;
+        options.max_active_requests = DNS_IN_FLIGHT_MAX;
+        Ok(Self(Rc::new(Server {
+            address,
+            resolver: OnceCell::new(),
+            config: (config, options),
+            cache: RefCell::new(Cache::new(clock)),
+            in_flight: RefCell::default(),
+        })))
+    }
+
+    /// Where it is; `None` is what the host's configuration says.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.0.address
+    }
+
+    /// What is known without asking.
+    pub fn try_cached(&self, question: &Question) -> Option<Answer> {
+        self.0.cache.borrow_mut().find(question)
+    }
+
+    /// How many questions are open.
+    pub fn in_flight(&self) -> usize {
+        self.0.in_flight.borrow().len()
+    }
+
+    /// The answer, from what is known or from the server. Whoever asks what is being asked waits with the others.
+    /// When `within` is over, the answer is a failure for this caller, and the question stays open for the next.
+    pub async fn ask(&self, question: &Question, within: Duration) -> Answer {
+        if let Some(known) = self.try_cached(question) {
+            return known;
+        }
+        let Some(mut waiting) = self.waiting(question) else { return Answer::Failed(Failure::Overload) };
+        // A watch is plain memory: dropping the wait loses nothing.
+        match timeout(within, waiting.wait_for(Option::is_some)).await {
+            Ok(Ok(answer)) => answer.clone().unwrap_or(Answer::Failed(Failure::Server)),
+            Ok(Err(_asking_ended)) => Answer::Failed(Failure::Server),
+            Err(_elapsed) => Answer::Failed(Failure::Timeout),
+        }
+    }
+
+    /// The place where the answer will be, after asking for it if nobody has. `None` when too much is open.
+    fn waiting(&self, question: &Question) -> Option<Waiting> {
+        let mut in_flight = self.0.in_flight.borrow_mut();
+        if let Some(waiting) = in_flight.get(question) {
+            return Some(waiting.clone());
+        }
+        if in_flight.len() >= DNS_IN_FLIGHT_MAX {
+            return None;
+        }
+        let (found, waiting) = watch::channel(None);
+        in_flight.insert(question.clone(), waiting.clone());
+        let (server, question) = (Rc::clone(&self.0), question.clone());
+        ring::spawn(async move {
+            let answer = server.resolve(&question).await;
+            server.in_flight.borrow_mut().remove(&question);
+            found.send_replace(Some(answer));
+        });
+        Some(waiting)
+    }
+
+    /// Takes the steps of a look-up that needs more than one answer, asking for those that are missing, within the
+    /// time for all of them.
+    pub async fn settle<T>(&self, within: Duration, step: impl Fn(Known<'_>) -> Result<T, Question>) -> T {
+        let deadline = tokio::time::Instant::now() + within;
+        let mut answers: Vec<(Question, Answer)> = Vec::new();
+        loop {
+            let settled = step(&mut |question| {
+                let found = answers.iter().find(|(asked, _)| asked == question);
+                found.map(|(_, answer)| answer.clone()).or_else(|| self.try_cached(question))
+            });
+            match settled {
+                Ok(result) => return result,
+                Err(missing) => {
+                    let rest = deadline.saturating_duration_since(tokio::time::Instant::now());
+                    let answer = self.ask(&missing, rest).await;
+                    answers.push((missing, answer));
+                }
+            }
+        }
+    }
+
+    /// The same from what is known alone; `None` when an answer is missing.
+    pub fn try_settled<T>(&self, step: impl Fn(Known<'_>) -> Result<T, Question>) -> Option<T> {
+        step(&mut |question| self.try_cached(question)).ok()
+    }
+}
+
+/// Gives a step the answers that there are.
+pub type Known<'a> = &'a mut dyn FnMut(&Question) -> Option<Answer>;
+
+impl Server {
+    async fn resolve(&self, question: &Question) -> Answer {
+        let (answer, keep) = match self.resolver() {
+            None => (Answer::Failed(Failure::Server), crate::limits::DNS_FAILURE_TTL),
+            Some(resolver) => {
+                let asking = resolver.lookup(question.wire_name(), question.kind().record_type());
+                // These are tokio's sockets, not the ring's: dropping the future ends the query.
+                answer::read(question.kind(), timeout(DNS_QUESTION_TIME_MAX, asking).await)
+            }
+        };
+        self.cache.borrow_mut().keep(question.clone(), answer.clone(), keep);
+        answer
+    }
+
+    fn resolver(&self) -> Option<&TokioResolver> {
+        if self.resolver.get().is_none() {
+            let (config, options) = self.config.clone();
+            let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+            // Only TLS and DNSSEC, which are off, can fail here.
+            let built = builder.with_options(options).build().ok()?;
+            return Some(self.resolver.get_or_init(|| built));
+        }
+        self.resolver.get()
+    }
+}
+
+/// One name server, by UDP, and by TCP for what UDP cuts off.
+fn only(address: SocketAddr) -> ResolverConfig {
+    let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
+        connection.port = address.port();
+        connection
+    });
+    ResolverConfig::from_name_servers(vec![NameServerConfig::new(address.ip(), true, connections.to_vec())])
+}
+
+#[cfg(test)]
+mod tests;

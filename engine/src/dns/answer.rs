@@ -1,0 +1,99 @@
+//! What is answered.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{Name, RData};
+use tokio::time::error::Elapsed;
+
+use super::Kind;
+use crate::limits::{DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TTL_MAX, DNS_TTL_MIN};
+
+/// An answer has three values: yes, no, and don't know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// There are such records.
+    Found(Rc<Records>),
+    /// There is no such name, or it has no records of this type.
+    None,
+    /// The server has not said.
+    Failed(Failure),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Not in time.
+    Timeout,
+    /// The server failed or refused, or can't be reached, or talks nonsense.
+    Server,
+    /// We have too many questions open.
+    Overload,
+}
+
+/// Records of the type that was asked for, at least one and at most [`DNS_RECORDS_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Records {
+    /// Of A and AAAA.
+    Addresses(Vec<IpAddr>),
+    /// Of PTR: in lower case, without a final dot.
+    Names(Vec<Box<str>>),
+    /// Of MX: preference and host; the root is empty (RFC 7505).
+    Exchanges(Vec<(u16, Box<str>)>),
+    /// Of TXT: the strings of a record joined (RFC 7208, 3.3).
+    Texts(Vec<Box<[u8]>>),
+}
+
+/// Reads what the resolver says, and how long it holds.
+pub(super) fn read(kind: Kind, result: Result<Result<Lookup, NetError>, Elapsed>) -> (Answer, Duration) {
+    match result {
+        Ok(Ok(lookup)) => {
+            let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
+            let keep = Duration::from_secs(ttl.into()).clamp(DNS_TTL_MIN, DNS_TTL_MAX);
+            (records(kind, &lookup).map_or(Answer::None, |records| Answer::Found(Rc::new(records))), keep)
+        }
+        Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => {
+            // Without an SOA it says nothing about how long (RFC 2308, 5).
+            let ttl = none.negative_ttl.map_or(DNS_TTL_MIN, |ttl| Duration::from_secs(ttl.into()));
+            (Answer::None, ttl.clamp(DNS_TTL_MIN, DNS_NEGATIVE_TTL_MAX))
+        }
+        Err(_) | Ok(Err(NetError::Timeout)) => (Answer::Failed(Failure::Timeout), DNS_FAILURE_TTL),
+        Ok(Err(_)) => (Answer::Failed(Failure::Server), DNS_FAILURE_TTL),
+    }
+}
+
+fn records(kind: Kind, lookup: &Lookup) -> Option<Records> {
+    let data = || lookup.answers().iter().map(|record| &record.data);
+    let records = match kind {
+        Kind::A | Kind::Aaaa => Records::Addresses(bounded(data().filter_map(|data| match data {
+            RData::A(address) if kind == Kind::A => Some(IpAddr::V4(address.0)),
+            RData::AAAA(address) if kind == Kind::Aaaa => Some(IpAddr::V6(address.0)),
+            _ => None,
+        }))?),
+        Kind::Ptr => Records::Names(bounded(data().filter_map(|data| match data {
+            RData::PTR(name) => Some(plain(&name.0)),
+            _ => None,
+        }))?),
+        Kind::Mx => Records::Exchanges(bounded(data().filter_map(|data| match data {
+            RData::MX(mx) => Some((mx.preference, plain(&mx.exchange))),
+            _ => None,
+        }))?),
+        Kind::Txt => Records::Texts(bounded(data().filter_map(|data| match data {
+            RData::TXT(text) => Some(text.txt_data.concat().into_boxed_slice()),
+            _ => None,
+        }))?),
+    };
+    Some(records)
+}
+
+fn bounded<T>(records: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    let records: Vec<T> = records.take(DNS_RECORDS_MAX).collect();
+    (!records.is_empty()).then_some(records)
+}
+
+fn plain(name: &Name) -> Box<str> {
+    name.to_lowercase().to_ascii().trim_end_matches('.').into()
+}
