@@ -4,6 +4,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::process::Command;
 
+use socket2::{Domain, Socket, Type};
+
 use crate::wait::PATIENCE;
 
 /// An SMTP reply, its lines without line ends.
@@ -35,8 +37,15 @@ impl Client {
         Ok((client, greeting))
     }
 
-    /// On a connection that was made elsewhere; the greeting is still to be read.
-    pub fn without_greeting(stream: TcpStream) -> io::Result<Self> {
+    /// Connects with a source address of its own; the greeting is still to be read.
+    pub fn from(source: IpAddr, to: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        socket.connect_timeout(&to.into(), PATIENCE)?;
+        Self::without_greeting(socket.into())
+    }
+
+    fn without_greeting(stream: TcpStream) -> io::Result<Self> {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         stream.set_nodelay(true)?;

@@ -9,16 +9,19 @@
     reason = "the harness of tests: whatever goes wrong is a panic that says what"
 )]
 
+mod chain;
 mod client;
 mod daemons;
 mod folder;
 mod net;
 mod process;
+pub mod rules;
 mod sender;
 mod sink;
 mod wait;
 mod weir;
 
+pub use chain::Chain;
 pub use client::{Client, Reply, swaks};
 pub use daemons::{Clamd, EICAR_SIGNATURE, Rbldnsd, eicar, smtp_sink_count, smtp_source, start_smtp_sink};
 pub use folder::{Folder, repository};
