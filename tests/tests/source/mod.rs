@@ -175,7 +175,8 @@ impl Source {
         let is_root =
             ["lib", "main", "mod"].contains(&stem) || parent.file_name().is_some_and(|name| name == "tests");
         let folder = if is_root { parent.to_owned() } else { parent.join(stem) };
-        let mut files = Vec::new();
+        let given = self.text.split("#[path = \"").skip(1).filter_map(|rest| rest.split_once('"'));
+        let mut files: Vec<PathBuf> = given.map(|(path, _)| parent.join(path)).collect();
         for (start, _) in self.code.match_indices("mod ") {
             let rest = &self.code[start + 4..];
             let Some(name) = words(rest).next() else { continue };
