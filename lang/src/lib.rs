@@ -13,6 +13,7 @@ pub mod list;
 pub mod parse;
 pub mod pattern;
 pub mod plan;
+pub mod print;
 pub mod scheme;
 pub mod score;
 pub mod source;

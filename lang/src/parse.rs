@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
 
     /// All faults by place.
     fn faults(self) -> Vec<Diagnostic> {
-        let mut faults = self.layout.faults;
+        let mut faults = self.layout.faults.shown;
         faults.extend(self.found);
         faults.sort_by_key(|fault| (fault.span.start, fault.code.id));
         faults.truncate(FAULTS_MAX);
@@ -190,6 +190,9 @@ impl<'a> Reader<'a> {
         build: impl FnOnce(&mut Builder, &pest::iterators::Pair<'_, Rule>) -> Option<T>,
     ) -> Option<T> {
         let (start, end) = self.bytes(chunk);
+        if self.is_full() {
+            return None;
+        }
         if self.has_fault(start, end) {
             self.recover(rule, chunk);
             return None;
@@ -229,8 +232,12 @@ impl<'a> Reader<'a> {
 
     /// Whether the layout found a fault between these bytes.
     fn has_fault(&self, start: usize, end: usize) -> bool {
-        let from = self.layout.faults.partition_point(|fault| (fault.span.start as usize) < start);
-        self.layout.faults.get(from).is_some_and(|fault| (fault.span.start as usize) < end)
+        self.layout.faults.within(start, end)
+    }
+
+    /// Whether no more faults are wanted.
+    fn is_full(&self) -> bool {
+        self.found.len() >= FAULTS_MAX
     }
 
     fn is(&self, index: usize, kind: Kind) -> bool {

@@ -40,8 +40,9 @@ fn children<'i>(pair: &Parsed<'i>, rule: Rule) -> impl Iterator<Item = Parsed<'i
 
 impl Builder {
     pub(super) fn span(&self, pair: &Parsed<'_>) -> Span {
-        let place = pair.as_span();
-        span(self.file, self.base + place.start(), self.base + place.end())
+        let start = self.base + pair.as_span().start();
+        // A rule that ends with something optional has read the blanks before it.
+        span(self.file, start, start + pair.as_str().trim_end().len())
     }
 
     fn name(&self, pair: &Parsed<'_>) -> Name {

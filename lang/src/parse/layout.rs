@@ -3,7 +3,7 @@
 //! The result is a text of the same length in which comments and free line breaks are blanks, so that the grammar
 //! needs to know nothing of them and every place in it is a place in the file.
 
-use super::lex::{Kind, Lexeme, Shape, lex, span};
+use super::lex::{Faults, Kind, Lexeme, Shape, lex, span};
 use super::{NESTING_MAX, TERMS_MAX};
 use crate::diagnostic::{Diagnostic, codes::syntax};
 use crate::source::FileId;
@@ -22,22 +22,35 @@ pub(super) struct Layout {
     pub(super) lexemes: Vec<Lexeme>,
     /// For each opening bracket the lexeme that closes it, or before which it was taken to be closed; else zero.
     closes: Vec<usize>,
+    /// Bytes inside too many brackets.
+    deep: Vec<(usize, usize)>,
+    /// A brace has no other half.
+    unbalanced: bool,
     /// In order of place.
-    pub(super) faults: Vec<Diagnostic>,
+    pub(super) faults: Faults,
     file: FileId,
 }
 
 impl Layout {
     pub(super) fn new(text: &str, file: FileId) -> Self {
         let (lexemes, faults) = lex(text, file);
-        let mut layout = Self { text: String::new(), closes: Vec::new(), lexemes, faults, file };
+        let mut layout = Self {
+            text: String::new(),
+            closes: Vec::new(),
+            deep: Vec::new(),
+            unbalanced: false,
+            lexemes,
+            faults,
+            file,
+        };
         if !layout.match_brackets(text, false) {
             layout.match_brackets(text, true);
         }
+        layout.bound_nesting();
         layout.free_newlines(text);
         layout.count_terms(text);
         layout.text = layout.blanked(text);
-        layout.faults.sort_by_key(|fault| fault.span.start);
+        layout.faults.sort();
         layout
     }
 
@@ -59,38 +72,66 @@ impl Layout {
     /// outside all brackets. False when braces do not balance and the margin was not looked at.
     fn match_brackets(&mut self, text: &str, margin: bool) -> bool {
         let mut open: Vec<usize> = Vec::new();
-        let mut faults = Vec::new();
-        let mut deep = false;
+        let mut faults = Faults::default();
+        self.unbalanced = false;
         self.closes = vec![0; self.lexemes.len()];
         for index in 0..self.lexemes.len() {
             let Some(lexeme) = self.lexemes.get(index).copied() else { break };
             match lexeme.kind {
-                Kind::Open(_) => {
-                    if open.len() == NESTING_MAX && !deep {
-                        deep = true;
-                        faults.push(self.too_deep(lexeme));
-                    }
-                    open.push(index);
-                }
+                Kind::Open(_) => open.push(index),
                 Kind::Close(shape) => self.match_close(&mut open, index, shape, &mut faults),
                 Kind::Run if margin && !open.is_empty() && begins_item(text, lexeme) => {
                     self.leave_open(&mut open, index, &mut faults);
-                    deep = false;
                 }
                 _ => {}
             }
         }
         let end = self.lexemes.len();
         self.leave_open(&mut open, end, &mut faults);
-        let braces = faults.iter().any(|fault| {
-            fault.code.id == syntax::BRACKET.id
-                && text.get(fault.span.start as usize..).is_some_and(|rest| rest.starts_with(['{', '}']))
-        });
-        if braces && !margin {
+        if self.unbalanced && !margin {
             return false;
         }
-        self.faults.append(&mut faults);
+        for fault in faults.shown {
+            self.faults.push(fault);
+        }
+        self.faults.places.append(&mut faults.places);
         true
+    }
+
+    /// Brackets that have their other half are no more than `NESTING_MAX` deep; those without have a fault anyway.
+    fn bound_nesting(&mut self) {
+        let mut around: Vec<usize> = Vec::new();
+        let mut reported = false;
+        for index in 0..self.lexemes.len() {
+            while around.last().is_some_and(|close| *close <= index) {
+                around.pop();
+            }
+            if around.is_empty() {
+                reported = false;
+            }
+            let Some(lexeme) = self.lexemes.get(index).copied() else { break };
+            if !matches!(lexeme.kind, Kind::Open(_)) || self.closes.get(index) == Some(&0) {
+                continue;
+            }
+            let close = self.close(index);
+            if around.len() == NESTING_MAX {
+                let end = self.lexemes.get(close).map_or(usize::MAX, |last| last.end);
+                self.deep.push((lexeme.start, end));
+                if std::mem::replace(&mut reported, true) {
+                    self.faults.places.push(span(self.file, lexeme.start, end).start);
+                } else {
+                    let fault = self.too_deep(lexeme);
+                    self.faults.push(fault);
+                }
+            }
+            around.push(close);
+        }
+    }
+
+    /// Whether this byte is inside more than `NESTING_MAX` brackets.
+    pub(super) fn is_too_deep(&self, place: usize) -> bool {
+        let after = self.deep.partition_point(|(start, _)| *start <= place);
+        after.checked_sub(1).and_then(|index| self.deep.get(index)).is_some_and(|(_, end)| place < *end)
     }
 
     fn too_deep(&self, lexeme: Lexeme) -> Diagnostic {
@@ -100,13 +141,7 @@ impl Layout {
     }
 
     /// A closing bracket: ends the innermost of its shape; round and square ones in between were never closed.
-    fn match_close(
-        &mut self,
-        open: &mut Vec<usize>,
-        index: usize,
-        shape: Shape,
-        faults: &mut Vec<Diagnostic>,
-    ) {
+    fn match_close(&mut self, open: &mut Vec<usize>, index: usize, shape: Shape, faults: &mut Faults) {
         loop {
             let top = open.last().copied();
             let top_shape = top.and_then(|top| match self.kind(top) {
@@ -129,6 +164,7 @@ impl Layout {
                     }
                 }
                 _ => {
+                    self.unbalanced |= shape == Shape::Brace;
                     if let Some(lexeme) = self.lexemes.get(index) {
                         let message = format!("this `{}` closes nothing", closing(shape));
                         faults.push(Diagnostic::new(
@@ -150,11 +186,12 @@ impl Layout {
     }
 
     /// What is still open ends before lexeme `end`. Of several only the outermost brace is reported.
-    fn leave_open(&mut self, open: &mut Vec<usize>, end: usize, faults: &mut Vec<Diagnostic>) {
+    fn leave_open(&mut self, open: &mut Vec<usize>, end: usize, faults: &mut Faults) {
         let mut reported = false;
         for top in open.drain(..) {
             if self.kind(top) == Some(Kind::Open(Shape::Brace)) {
                 self.set_close(top, end);
+                self.unbalanced = true;
                 if std::mem::replace(&mut reported, true) {
                     continue;
                 }

@@ -3,6 +3,7 @@
 //! It knows just enough to find where things end, whatever is wrong inside them; `grammar.pest` reads what they mean.
 
 use crate::diagnostic::{Code, Diagnostic, codes::syntax};
+use crate::parse::FAULTS_MAX;
 use crate::source::{FileId, Span};
 
 /// A value in a text, `{client.ip}`, is at most this long, braces included.
@@ -44,9 +45,39 @@ pub(super) struct Lexeme {
     pub(super) end: usize,
 }
 
+/// Faults found before the grammar is asked. All places are kept, so that nothing wrong reaches the grammar, but only
+/// as many messages as are shown.
+#[derive(Default)]
+pub(super) struct Faults {
+    pub(super) shown: Vec<Diagnostic>,
+    /// Where the faults begin.
+    pub(super) places: Vec<u32>,
+}
+
+impl Faults {
+    pub(super) fn push(&mut self, fault: Diagnostic) {
+        self.places.push(fault.span.start);
+        if self.shown.len() < FAULTS_MAX {
+            self.shown.push(fault);
+        }
+    }
+
+    /// In order of place.
+    pub(super) fn sort(&mut self) {
+        self.places.sort_unstable();
+        self.shown.sort_by_key(|fault| fault.span.start);
+    }
+
+    /// Whether there is one between these bytes, once they are sorted.
+    pub(super) fn within(&self, start: usize, end: usize) -> bool {
+        let from = self.places.partition_point(|place| (*place as usize) < start);
+        self.places.get(from).is_some_and(|place| (*place as usize) < end)
+    }
+}
+
 /// Cuts `text` into lexemes; blanks are left out. Total: every byte is in a lexeme, a blank, or has a fault.
-pub(super) fn lex(text: &str, file: FileId) -> (Vec<Lexeme>, Vec<Diagnostic>) {
-    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, file, faults: Vec::new() };
+pub(super) fn lex(text: &str, file: FileId) -> (Vec<Lexeme>, Faults) {
+    let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, file, faults: Faults::default() };
     let mut lexemes = Vec::new();
     while let Some(byte) = lexer.peek() {
         let start = lexer.at;
@@ -63,7 +94,7 @@ struct Lexer<'a> {
     bytes: &'a [u8],
     at: usize,
     file: FileId,
-    faults: Vec<Diagnostic>,
+    faults: Faults,
 }
 
 impl Lexer<'_> {
@@ -75,12 +106,9 @@ impl Lexer<'_> {
         self.bytes.get(self.at + ahead).copied()
     }
 
-    fn fault(&mut self, code: &'static Code, start: usize, end: usize, message: String) -> &mut Diagnostic {
-        self.faults.push(Diagnostic::new(code, span(self.file, start, end), message));
-        let last = self.faults.len() - 1;
-        // The fault was pushed on the line above.
-        #[expect(clippy::indexing_slicing, reason = "the index of the element just pushed")]
-        &mut self.faults[last]
+    fn fault(&mut self, code: &'static Code, start: usize, end: usize, message: String, help: &str) {
+        let fault = Diagnostic::new(code, span(self.file, start, end), message);
+        self.faults.push(if help.is_empty() { fault } else { fault.with_help(help) });
     }
 
     /// Reads one lexeme, blank or wrong character.
@@ -152,7 +180,7 @@ impl Lexer<'_> {
 
     fn control(&mut self, place: usize) {
         let byte = self.bytes.get(place).copied().unwrap_or(0);
-        self.fault(&syntax::CHARACTER, place, place + 1, format!("control character 0x{byte:02x}"));
+        self.fault(&syntax::CHARACTER, place, place + 1, format!("control character 0x{byte:02x}"), "");
     }
 
     /// A character that no token begins with. What plainly belongs to it is one fault with it.
@@ -180,10 +208,8 @@ impl Lexer<'_> {
         } else {
             format!("`{character}` does not belong here")
         };
-        let fault = self.fault(code, start, end, message);
-        if !meant.is_empty() {
-            fault.helps.push(format!("write {meant}"));
-        }
+        let help = if meant.is_empty() { String::new() } else { format!("write {meant}") };
+        self.fault(code, start, end, message, &help);
         Kind::Sign
     }
 
@@ -211,9 +237,13 @@ impl Lexer<'_> {
             }
         }
         let end = self.at;
-        self.fault(&syntax::TEXT_OPEN, start, end, String::from("this text has no closing `\"`"))
-            .helps
-            .push(String::from("a text ends on its line; a line break in it is written `\\n`"));
+        self.fault(
+            &syntax::TEXT_OPEN,
+            start,
+            end,
+            String::from("this text has no closing `\"`"),
+            "a text ends on its line; a line break in it is written `\\n`",
+        );
         Kind::Text
     }
 
@@ -233,9 +263,8 @@ impl Lexer<'_> {
                     start,
                     end,
                     format!("texts have no escape `\\{}`", other.escape_default()),
-                )
-                .helps
-                .push(String::from("a backslash itself is written `\\\\`; a pattern stands between slashes"));
+                    "a backslash itself is written `\\\\`; a pattern stands between slashes",
+                );
             }
         }
     }
@@ -262,9 +291,13 @@ impl Lexer<'_> {
             at += 1;
         }
         self.at = start + 1;
-        self.fault(&syntax::PIECE, start, start + 1, String::from("`{` in a text begins no value"))
-            .helps
-            .push(String::from("write `\\{` for the brace itself, or close the value: `{client.ip}`"));
+        self.fault(
+            &syntax::PIECE,
+            start,
+            start + 1,
+            String::from("`{` in a text begins no value"),
+            "write `\\{` for the brace itself, or close the value: `{client.ip}`",
+        );
     }
 
     /// A text inside a value inside a text, `{header("Subject")}`: plain, and inside brackets. The place of its end.
@@ -287,7 +320,13 @@ impl Lexer<'_> {
             match self.peek() {
                 None | Some(b'\n') => {
                     let end = self.at;
-                    self.fault(&syntax::REGEX, start, end, String::from("this pattern has no closing `/`"));
+                    self.fault(
+                        &syntax::REGEX,
+                        start,
+                        end,
+                        String::from("this pattern has no closing `/`"),
+                        "",
+                    );
                     return Kind::Regex;
                 }
                 Some(b'\\') if !matches!(self.peek_by(1), None | Some(b'\n')) => self.at += 2,
@@ -308,9 +347,13 @@ impl Lexer<'_> {
         let end = self.at;
         if !matches!(self.text.get(flags..end), Some("" | "i")) {
             let written = self.text.get(flags..end).unwrap_or_default().to_owned();
-            self.fault(&syntax::REGEX, flags, end, format!("patterns have no flag `{written}`"))
-                .helps
-                .push(String::from("the only flag is `i`: letters match in either case"));
+            self.fault(
+                &syntax::REGEX,
+                flags,
+                end,
+                format!("patterns have no flag `{written}`"),
+                "the only flag is `i`: letters match in either case",
+            );
         }
         Kind::Regex
     }

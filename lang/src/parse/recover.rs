@@ -83,8 +83,7 @@ impl Reader<'_> {
         if let Some(fault) = self.fault_of(rule, chunk, &bodies) {
             self.found.push(fault);
         }
-        // Deeper ones are inside a fault of their own.
-        if depth <= NESTING_MAX {
+        if depth < NESTING_MAX {
             let inner = inner_rule(rule, self.first_word(chunk));
             for body in &bodies {
                 for piece in self.chunks_of(*body) {
@@ -107,6 +106,10 @@ impl Reader<'_> {
     /// Notes the faults of a piece, if it has any.
     fn check(&mut self, rule: Rule, piece: Chunk, depth: usize) {
         let (start, end) = self.bytes(piece);
+        // What is nested too deep has been reported as a whole.
+        if self.is_full() || self.layout.is_too_deep(start) {
+            return;
+        }
         let text = self.layout.text.get(start..end).unwrap_or_default();
         if self.has_fault(start, end) || Grammar::parse(rule, text).is_err() {
             self.recover_at(rule, piece, depth);
