@@ -11,6 +11,31 @@
 //! Lines end with CRLF and nothing else. A message ends with CRLF.CRLF and nothing else, so that no two hosts can disagree on
 //! where a message ends (RFC 5321, 2.3.8 and 4.1.1.4).
 
+//!
+//! ```
+//! use std::sync::Arc;
+//! use weir_smtp::{Answer, Input, Need, Server, ServerConfig};
+//!
+//! let mut server = Server::new(Arc::new(ServerConfig::new("mx.example.org")));
+//! let mut input = Input::default();
+//! let mut reads = [b"HELO client.example\r\n".as_slice(), b"QUIT\r\n"].into_iter();
+//! let mut wire = Vec::new();
+//! loop {
+//!     match server.next(&mut input) {
+//!         Need::Bytes => {
+//!             wire.append(server.output()); // one write
+//!             input.push(reads.next().expect("the client says QUIT")); // one read
+//!         }
+//!         Need::Verdict(_stage) => server.answer(Answer::Accept), // ask the rules
+//!         Need::Body(range) => println!("{} bytes of a message", input.bytes(range).len()),
+//!         Need::Spoiled(fault) => println!("the message is dropped: {fault:?}"),
+//!         Need::Close => break,
+//!     }
+//! }
+//! wire.append(server.output());
+//! assert_eq!(wire, b"220 mx.example.org ESMTP\r\n250 mx.example.org\r\n221 2.0.0 Bye\r\n");
+//! ```
+
 pub mod address;
 pub mod body;
 pub mod client;

@@ -253,7 +253,7 @@ impl Client {
         self.state = State::Commands;
     }
 
-    /// The shell has written the message.
+    /// The shell has written the message, or could not and wants the reply that the server gave instead.
     ///
     /// # Panics
     /// If the last [`next`](Self::next) did not say [`ClientNeed::Message`].

@@ -1,0 +1,157 @@
+//! What a shell may rely on and the dialogs do not show: when output leaves, what is asked when, what can be read meanwhile.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "in a test, what is not there fails the test"
+)]
+
+use std::sync::Arc;
+
+use weir_smtp::body::BodyFault;
+use weir_smtp::server::Hello;
+use weir_smtp::{
+    Answer, BodyType, Client, ClientConfig, ClientNeed, Enhanced, Envelope, Input, Mailbox, Need, Outcome,
+    Reply, Server, ServerConfig, Stage,
+};
+
+fn server() -> Server {
+    Server::new(Arc::new(ServerConfig::new("mx.example.org")))
+}
+
+/// Accepts whatever is asked until the stage is reached.
+fn accept_until(server: &mut Server, input: &mut Input, stage: Stage) {
+    loop {
+        match server.next(input) {
+            Need::Verdict(asked) if asked == stage => return,
+            Need::Verdict(_) => server.answer(Answer::Accept),
+            Need::Body(_) => {}
+            other => panic!("{other:?} before {stage:?}"),
+        }
+    }
+}
+
+#[test]
+fn replies_to_a_pipelined_group_leave_together() {
+    let (mut server, mut input) = (server(), Input::default());
+    input.push(b"EHLO a\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n");
+    accept_until(&mut server, &mut input, Stage::Data);
+    server.answer(Answer::Accept);
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    let output = String::from_utf8(std::mem::take(server.output())).unwrap();
+    assert_eq!(output.lines().count(), 1 + 7 + 3);
+    assert!(output.ends_with("354 End data with <CR><LF>.<CR><LF>\r\n"));
+}
+
+#[test]
+fn each_stage_shows_what_it_is_about() {
+    let (mut server, mut input) = (server(), Input::default());
+    input.push(b"EHLO client.example\r\nMAIL FROM:<a@example.org> SIZE=9 BODY=8BITMIME\r\nRCPT TO:<b@example.org>\r\n");
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Connect));
+    assert!(!input.unread().is_empty(), "the client talks out of turn, and the shell can see it");
+    server.answer(Answer::Accept);
+
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Helo));
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Helo), "asked again until answered");
+    assert_eq!((server.hello(), server.helo()), (Hello::Ehlo, "client.example"));
+    server.answer(Answer::Accept);
+
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Mail));
+    assert_eq!(server.helo(), "client.example");
+    assert_eq!(server.envelope().sender().to_string(), "<a@example.org>");
+    assert_eq!((server.envelope().declared_bytes, server.envelope().body), (Some(9), BodyType::EightBit));
+    assert!(!server.in_transaction());
+    server.answer(Answer::Accept);
+
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Rcpt));
+    assert_eq!(server.recipient().unwrap().to_string(), "b@example.org");
+    assert!(server.in_transaction());
+    let refusal = Reply::new(550, Enhanced::new(5, 1, 1), "no such mailbox");
+    server.answer(Answer::Reply(&refusal));
+    assert_eq!(server.recipient(), None);
+    assert_eq!(server.next(&mut input), Need::Bytes);
+}
+
+#[test]
+fn a_message_is_handed_out_in_place_and_once() {
+    let (mut server, mut input) = (server(), Input::default());
+    input.push(b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n");
+    accept_until(&mut server, &mut input, Stage::Data);
+    server.answer(Answer::Accept);
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    assert!(server.in_body());
+    input.push(b"one\r\n");
+    let Need::Body(range) = server.next(&mut input) else { panic!("no body") };
+    assert_eq!(input.bytes(range), b"one\r\n");
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    input.push(b"..two\r\n.\r\nQUIT\r\n");
+    let Need::Body(range) = server.next(&mut input) else { panic!("no body") };
+    let taken = input.detach(Vec::new());
+    assert_eq!(&taken[range], b"..two\r\n.\r\n");
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Message));
+    assert_eq!(server.message_bytes(), 11, "without the stuffed dot and the final one");
+    server.answer(Answer::Accept);
+    assert_eq!(server.next(&mut input), Need::Close);
+}
+
+#[test]
+fn a_spoiled_message_is_told_at_once_and_refused_at_its_end() {
+    let (mut server, mut input) = (server(), Input::default());
+    input.push(b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\na\nb");
+    accept_until(&mut server, &mut input, Stage::Data);
+    server.answer(Answer::Accept);
+    assert_eq!(server.next(&mut input), Need::Spoiled(BodyFault::BareLf));
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    server.output().clear();
+    input.push(b"more\r\n.\r\n");
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    assert!(server.output().starts_with(b"550 5.5.2 Bare LF"));
+}
+
+#[test]
+fn a_shell_may_close_at_any_time() {
+    let timeout = Reply::new(421, Enhanced::new(4, 4, 2), "Timeout");
+    for input_bytes in
+        [b"".as_slice(), b"HELO a\r\n", b"HELO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\ntext"]
+    {
+        let (mut server, mut input) = (server(), Input::default());
+        input.push(input_bytes);
+        while let Need::Verdict(_) = server.next(&mut input) {
+            server.answer(Answer::Accept);
+        }
+        server.output().clear();
+        server.close(&timeout);
+        assert_eq!(server.next(&mut input), Need::Close);
+        assert_eq!(server.output(), b"421 4.4.2 Timeout\r\n");
+    }
+}
+
+#[test]
+#[should_panic(expected = "an answer without a question")]
+fn an_answer_needs_a_question() {
+    server().answer(Answer::Accept);
+}
+
+#[test]
+fn a_client_says_which_reply_it_waits_for() {
+    let mut client = Client::new(Arc::new(ClientConfig { name: "mx.example.org".into() }));
+    let mut input = Input::default();
+    let mut envelope = Envelope::new();
+    envelope.push_recipient(Mailbox::parse("a@example.org").unwrap());
+    let mut expect = |client: &mut Client, said: &[u8], need: ClientNeed, stage: Stage| {
+        input.push(said);
+        assert_eq!((client.next(&mut input), client.stage()), (need, stage));
+    };
+    expect(&mut client, b"", ClientNeed::Bytes, Stage::Connect);
+    expect(&mut client, b"220 x\r\n", ClientNeed::Bytes, Stage::Helo);
+    expect(&mut client, b"250-x\r\n250 PIPELINING\r\n", ClientNeed::Ready, Stage::Helo);
+    client.start(&envelope, 10);
+    expect(&mut client, b"", ClientNeed::Bytes, Stage::Mail);
+    expect(&mut client, b"250 x\r\n", ClientNeed::Bytes, Stage::Rcpt);
+    expect(&mut client, b"250 x\r\n", ClientNeed::Bytes, Stage::Data);
+    expect(&mut client, b"354 x\r\n", ClientNeed::Message, Stage::Message);
+    client.sent();
+    expect(&mut client, b"", ClientNeed::Bytes, Stage::Message);
+    expect(&mut client, b"250 x\r\n", ClientNeed::Done(Outcome::Accepted), Stage::Helo);
+    assert_eq!(client.reply(), b"250 x\r\n");
+}
