@@ -1,5 +1,6 @@
 //! The weir engine.
 
+pub mod clamd;
 pub mod clock;
 pub mod dns;
 pub mod http;

@@ -67,3 +67,14 @@ pub const DNS_RECORDS_MAX: usize = 32;
 /// Reverse names of one address that are tried for a way back.
 pub const DNS_REVERSE_NAMES_MAX: usize = 5;
 const _: () = assert!(DNS_REVERSE_NAMES_MAX <= DNS_RECORDS_MAX);
+
+/// How much of a message goes to clamd in one write, in bytes, if it isn't in too many pieces.
+pub const CLAMD_CHUNK_BYTES: usize = 256 << 10;
+/// The longest reply of clamd; more is none.
+pub const CLAMD_REPLY_BYTES_MAX: usize = 4096;
+/// How long a connection is kept without a scan: below clamd's own `IdleTimeout` of 30 s.
+pub const CLAMD_IDLE: Duration = Duration::from_secs(20);
+/// How long a host that didn't take a connection is tried last.
+pub const CLAMD_PAUSE: Duration = Duration::from_secs(5);
+/// Scans on one connection, before it is made anew.
+pub const CLAMD_SCANS_PER_CONNECTION: u32 = 1000;
