@@ -327,6 +327,7 @@ mod tests {
             ("<a@>", AddressFault::Domain),
             ("<a@b@c>", AddressFault::Domain),
             ("<a@-b.example>", AddressFault::Domain),
+            ("<a@b-.example>", AddressFault::Domain),
             ("<a@b..example>", AddressFault::Domain),
             ("<a@b.example.>", AddressFault::Domain),
             ("<.a@example.org>", AddressFault::Local),
@@ -349,7 +350,7 @@ mod tests {
         let label = "d".repeat(63);
         let domain = |last: usize| format!("<a@{label}.{label}.{label}.{}>", "d".repeat(last));
         check(&domain(60), Ok(&domain(60)));
-        check(&domain(62), Err(AddressFault::PathTooLong));
+        check(&domain(61), Err(AddressFault::PathTooLong));
         check(&domain(64), Err(AddressFault::DomainTooLong));
         check(&format!("<a@{label}d>"), Err(AddressFault::Domain));
     }

@@ -65,7 +65,7 @@ pub struct Scanner {
     in_header: bool,
     /// Bytes of the lines before the current one, without stuffed dots.
     lines_bytes: u64,
-    /// Text that the current line may have before a limit is passed.
+    /// Text that the current line may have before it is too long, or makes the message too large.
     line_room: u64,
     fault: Option<BodyFault>,
 }
@@ -193,25 +193,13 @@ impl Scanner {
     /// The limit with the least room is the one that was passed first.
     #[cold]
     fn passed(&self) -> BodyFault {
-        let BodyLimits { message_bytes_max, header_bytes_max, line_bytes_max } = self.limits;
-        if self.line_room == message_bytes_max.saturating_sub(self.lines_bytes) {
-            BodyFault::TooLarge
-        } else if self.in_header && self.line_room == header_bytes_max.saturating_sub(self.lines_bytes) {
-            BodyFault::HeaderTooLarge
-        } else {
-            debug_assert_eq!(self.line_room, line_bytes_max);
-            BodyFault::LineTooLong
-        }
+        if self.line_room < self.limits.line_bytes_max { BodyFault::TooLarge } else { BodyFault::LineTooLong }
     }
 
     /// How much text the next line may have.
     #[inline]
     fn room(&self) -> u64 {
-        let mut bytes = self.limits.message_bytes_max;
-        if self.in_header {
-            bytes = bytes.min(self.limits.header_bytes_max);
-        }
-        bytes.saturating_sub(self.lines_bytes).min(self.limits.line_bytes_max)
+        self.limits.message_bytes_max.saturating_sub(self.lines_bytes).min(self.limits.line_bytes_max)
     }
 }
 

@@ -121,6 +121,11 @@ mod tests {
         assert_eq!(envelope.sender(), Path::Mailbox(sender));
         let recipients: Vec<_> = envelope.recipients().map(|recipient| recipient.to_string()).collect();
         assert_eq!(recipients, ["postmaster", "b@example.org"]);
+        assert_eq!(
+            envelope.text.len(),
+            "aexample.orgpostmasterbexample.org".len(),
+            "what was taken back takes no room"
+        );
         envelope.clear();
         assert_eq!(envelope.recipients().len(), 0);
         assert_eq!(envelope.sender(), Path::Null);

@@ -45,11 +45,6 @@ pub(crate) struct Normaliser {
 }
 
 impl Normaliser {
-    /// Starts a new message. Memory is kept.
-    pub(crate) fn reset(&mut self) {
-        self.line = Line::Start;
-    }
-
     /// The replacement that the last call made.
     pub(crate) fn edited(&self) -> &[u8] {
         &self.edited
@@ -83,7 +78,7 @@ impl Normaliser {
         let rest = bytes.get(at..).unwrap_or_default();
         match (self.line, rest) {
             (Line::Start, [b'.'] | [b'.', b'\r']) | (_, []) => Step::Stop(at),
-            // The end of the message: the line keeps its state, since nothing follows.
+            // The end of the message. The next one begins as this line did.
             (Line::Start, [b'.', b'\r', b'\n', ..]) => Step::Stop(at + 3),
             // The stuffed dot of a line that is empty once its bare break is one.
             (Line::Start, [b'.', b'\r' | b'\n', ..]) => self.replace(Line::BrokenStart, at, 2, b"\r\n"),
@@ -98,12 +93,8 @@ impl Normaliser {
             return Step::Pass(at + rest.len());
         };
         match rest.split_at(found).1 {
-            [b'\r'] => {
-                if found > 0 {
-                    self.line = Line::Inside;
-                }
-                Step::Stop(at + found)
-            }
+            // How the line began does not matter any more: what is read next starts with this CR.
+            [b'\r'] => Step::Stop(at + found),
             [b'\r', b'\n', ..] => {
                 self.line = Line::Start;
                 Step::Pass(at + found + 2)

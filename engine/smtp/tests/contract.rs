@@ -127,6 +127,31 @@ fn a_shell_may_close_at_any_time() {
 }
 
 #[test]
+fn an_answer_after_closing_is_not_heard() {
+    let (mut server, mut input) = (server(), Input::default());
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Connect));
+    server.close(&Reply::new(421, Enhanced::new(4, 3, 2), "Going down"));
+    server.answer(Answer::Accept);
+    assert_eq!(server.next(&mut input), Need::Close);
+    assert_eq!(server.output(), b"421 4.3.2 Going down\r\n");
+}
+
+#[test]
+fn new_settings_hold_from_the_next_command_on() {
+    let (mut server, mut input) = (server(), Input::default());
+    input.push(b"HELO a\r\n");
+    accept_until(&mut server, &mut input, Stage::Helo);
+    server.answer(Answer::Accept);
+    let mut config = ServerConfig::new("mx.example.org");
+    config.limits.body.message_bytes_max = 10;
+    server.reconfigure(Arc::new(config));
+    server.output().clear();
+    input.push(b"MAIL FROM:<> SIZE=11\r\n");
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    assert!(server.output().starts_with(b"552 5.3.4"));
+}
+
+#[test]
 #[should_panic(expected = "an answer without a question")]
 fn an_answer_needs_a_question() {
     server().answer(Answer::Accept);

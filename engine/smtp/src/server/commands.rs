@@ -157,7 +157,6 @@ impl Server {
     /// The message may come.
     pub(super) fn start_body(&mut self) {
         self.scanner = Scanner::new(self.config.limits.body);
-        self.normaliser.reset();
         self.state = State::Body;
         self.print(&replies::GO_AHEAD);
     }

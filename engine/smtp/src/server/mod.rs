@@ -188,6 +188,10 @@ impl Server {
     /// If no question is open, or a relayed reply answers anything but a message: the shell and the machine would disagree on
     /// what was accepted.
     pub fn answer(&mut self, answer: Answer<'_>) {
+        if self.state == State::Closed {
+            // The shell closed while it was still judging; nobody hears the answer.
+            return;
+        }
         let State::Judging(stage) = self.state else {
             panic!("an answer without a question, in state {:?}", self.state);
         };
@@ -223,7 +227,13 @@ impl Server {
         }
     }
 
-    /// Says this and closes, whatever the machine is doing: a timeout, or the host shuts down (RFC 5321, 3.8).
+    /// Takes other settings from the next command on (a reload). What EHLO offered before stays said.
+    pub fn reconfigure(&mut self, config: Arc<ServerConfig>) {
+        self.config = config;
+    }
+
+    /// Says this and closes, whatever the machine is doing: a timeout, or the host shuts down (RFC 5321, 3.8). An open question
+    /// needs no answer any more.
     pub fn close(&mut self, reply: &Reply<'_>) {
         self.state = State::Closed;
         self.print(reply);
