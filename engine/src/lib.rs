@@ -7,6 +7,7 @@ pub mod http;
 pub mod id;
 pub mod limits;
 pub mod log;
+pub mod mail;
 pub mod metrics;
 pub mod ring;
 pub mod scheme;

@@ -78,3 +78,30 @@ pub const CLAMD_IDLE: Duration = Duration::from_secs(20);
 pub const CLAMD_PAUSE: Duration = Duration::from_secs(5);
 /// Scans on one connection, before it is made anew.
 pub const CLAMD_SCANS_PER_CONNECTION: u32 = 1000;
+
+/// Header fields of a message that rules can see; more are relayed, but not looked at.
+pub const HEADER_FIELDS_MAX: usize = 10_000;
+/// Bytes of one header field that are decoded; the rest is cut.
+pub const HEADER_DECODED_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a `Content-Type` or `Content-Disposition` that are read: its parameters take time with their square.
+pub const PARAMETERS_BYTES_MAX: usize = 16 << 10;
+/// Mailboxes in one header field.
+pub const HEADER_ADDRESSES_MAX: usize = 1000;
+
+/// Parts of a message, leaves and containers; more make it too complex.
+pub const MIME_PARTS_MAX: usize = 1000;
+/// How deep parts and attached messages may lie in each other; deeper makes a message too complex. Nothing
+/// recurses: this bounds the boundaries that each line is compared with.
+pub const MIME_DEPTH_MAX: usize = 30;
+/// Bytes of the header of one part; what is behind them is taken for its body.
+pub const PART_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Bytes of one decoded text part that patterns see.
+pub const TEXT_PART_BYTES_MAX: usize = 256 << 10;
+/// Bytes of all decoded text parts that patterns see.
+pub const TEXT_BYTES_MAX: usize = 1 << 20;
+// One part never fills the view alone: a first part of padding does not hide the second.
+const _: () = assert!(TEXT_BYTES_MAX >= 2 * TEXT_PART_BYTES_MAX);
+/// Links of a message.
+pub const URLS_MAX: usize = 500;
+/// Bytes of one link; the rest is cut.
+pub const URL_BYTES_MAX: usize = 2048;

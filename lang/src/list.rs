@@ -21,7 +21,7 @@ use std::fmt;
 pub use address::AddressSet;
 pub use domain::DomainSet;
 pub use fold::TextSet;
-pub use glob::GlobSet;
+pub use glob::{GlobSet, fits as glob_fits};
 pub use map::Map;
 pub use net::NetSet;
 pub use phrase::PhraseSet;

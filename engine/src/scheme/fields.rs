@@ -335,7 +335,7 @@ pub const FIELDS: &[FieldSpec] = &[
         Type::Bool,
         MESSAGE,
         By::Us,
-        "Its MIME structure is nested deeper or has more parts than weir takes apart; fields of its parts are then `missing`.",
+        "Its MIME structure is nested deeper or has more parts than weir takes apart; fields of its parts then show what was taken apart.",
         "reject 554 5.6.0 \"MIME structure too complex\" if message.too_complex",
     ),
     held(

@@ -58,7 +58,7 @@ pub(super) fn parse_entry(entry: &str) -> Result<&str, String> {
 
 /// Whether a glob fits all of a text. After a mismatch only the last `*` takes one byte more: earlier ones need no
 /// second try, so the time is at most the product of both lengths.
-pub(crate) fn fits(glob: &[u8], text: &[u8]) -> bool {
+pub fn fits(glob: &[u8], text: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     let mut star: Option<(usize, usize)> = None;
     while let Some(byte) = text.get(seen) {
