@@ -9,6 +9,7 @@
 pub mod ast;
 pub mod diagnostic;
 pub mod fileset;
+pub mod format;
 pub mod list;
 pub mod parse;
 pub mod pattern;

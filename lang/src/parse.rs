@@ -9,8 +9,8 @@
 mod build;
 mod expected;
 mod grammar;
-mod layout;
-mod lex;
+pub(crate) mod layout;
+pub(crate) mod lex;
 mod lines;
 mod literal;
 mod recover;

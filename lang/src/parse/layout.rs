@@ -9,17 +9,17 @@ use crate::diagnostic::{Diagnostic, codes::syntax};
 use crate::source::FileId;
 
 /// Words that begin an item: at the margin they show where a missing brace was meant to be.
-pub(super) const ITEM_WORDS: &[&str] = &[
+pub(crate) const ITEM_WORDS: &[&str] = &[
     "use", "list", "map", "group", "scores", "dnsbl", "service", "pool", "listener", "rule", "check", "on",
     "test",
 ];
 
 /// A text, laid out.
-pub(super) struct Layout {
+pub(crate) struct Layout {
     /// Same length as the text; blanks for comments and free line breaks.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// What it consists of.
-    pub(super) lexemes: Vec<Lexeme>,
+    pub(crate) lexemes: Vec<Lexeme>,
     /// For each opening bracket the lexeme that closes it, or before which it was taken to be closed; else zero.
     closes: Vec<usize>,
     /// Bytes inside too many brackets.
@@ -27,12 +27,12 @@ pub(super) struct Layout {
     /// A brace has no other half.
     unbalanced: bool,
     /// In order of place.
-    pub(super) faults: Faults,
+    pub(crate) faults: Faults,
     file: FileId,
 }
 
 impl Layout {
-    pub(super) fn new(text: &str, file: FileId) -> Self {
+    pub(crate) fn new(text: &str, file: FileId) -> Self {
         let (lexemes, faults) = lex(text, file);
         let mut layout = Self {
             text: String::new(),
@@ -59,12 +59,12 @@ impl Layout {
     }
 
     /// The lexeme that ends what this one opens: its closing bracket, or the first that is not inside any more.
-    pub(super) fn close(&self, open: usize) -> usize {
+    pub(crate) fn close(&self, open: usize) -> usize {
         self.closes.get(open).copied().unwrap_or(0).max(open + 1)
     }
 
     /// The written form of a lexeme.
-    pub(super) fn written<'a>(&self, text: &'a str, index: usize) -> &'a str {
+    pub(crate) fn written<'a>(&self, text: &'a str, index: usize) -> &'a str {
         self.lexemes.get(index).and_then(|lexeme| text.get(lexeme.start..lexeme.end)).unwrap_or_default()
     }
 
@@ -129,7 +129,7 @@ impl Layout {
     }
 
     /// Whether this byte is inside more than `NESTING_MAX` brackets.
-    pub(super) fn is_too_deep(&self, place: usize) -> bool {
+    pub(crate) fn is_too_deep(&self, place: usize) -> bool {
         let after = self.deep.partition_point(|(start, _)| *start <= place);
         after.checked_sub(1).and_then(|index| self.deep.get(index)).is_some_and(|(_, end)| place < *end)
     }

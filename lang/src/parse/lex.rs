@@ -13,7 +13,7 @@ const PIECE_NESTING_MAX: usize = 8;
 
 /// A bracket's shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Brace,
     Bracket,
     Paren,
@@ -21,7 +21,7 @@ pub(super) enum Shape {
 
 /// What a lexeme is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Letters, digits and what stands in names and numbers.
     Run,
     Text,
@@ -39,23 +39,23 @@ pub(super) enum Kind {
 
 /// A stretch of the text.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Lexeme {
-    pub(super) kind: Kind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Lexeme {
+    pub(crate) kind: Kind,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 /// Faults found before the grammar is asked. All places are kept, so that nothing wrong reaches the grammar, but only
 /// as many messages as are shown.
 #[derive(Default)]
-pub(super) struct Faults {
-    pub(super) shown: Vec<Diagnostic>,
+pub(crate) struct Faults {
+    pub(crate) shown: Vec<Diagnostic>,
     /// Where the faults begin.
-    pub(super) places: Vec<u32>,
+    pub(crate) places: Vec<u32>,
 }
 
 impl Faults {
-    pub(super) fn push(&mut self, fault: Diagnostic) {
+    pub(crate) fn push(&mut self, fault: Diagnostic) {
         self.places.push(fault.span.start);
         if self.shown.len() < FAULTS_MAX {
             self.shown.push(fault);
@@ -63,20 +63,20 @@ impl Faults {
     }
 
     /// In order of place.
-    pub(super) fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.places.sort_unstable();
         self.shown.sort_by_key(|fault| fault.span.start);
     }
 
     /// Whether there is one between these bytes, once they are sorted.
-    pub(super) fn within(&self, start: usize, end: usize) -> bool {
+    pub(crate) fn within(&self, start: usize, end: usize) -> bool {
         let from = self.places.partition_point(|place| (*place as usize) < start);
         self.places.get(from).is_some_and(|place| (*place as usize) < end)
     }
 }
 
 /// Cuts `text` into lexemes; blanks are left out. Total: every byte is in a lexeme, a blank, or has a fault.
-pub(super) fn lex(text: &str, file: FileId) -> (Vec<Lexeme>, Faults) {
+pub(crate) fn lex(text: &str, file: FileId) -> (Vec<Lexeme>, Faults) {
     let mut lexer = Lexer { text, bytes: text.as_bytes(), at: 0, file, faults: Faults::default() };
     let mut lexemes = Vec::new();
     while let Some(byte) = lexer.peek() {
@@ -394,7 +394,7 @@ fn is_control(byte: u8) -> bool {
 }
 
 /// A span of this file; files are under 4 GiB.
-pub(super) fn span(file: FileId, start: usize, end: usize) -> Span {
+pub(crate) fn span(file: FileId, start: usize, end: usize) -> Span {
     let place = |offset: usize| u32::try_from(offset).unwrap_or(u32::MAX);
     Span { file, start: place(start), end: place(end) }
 }
