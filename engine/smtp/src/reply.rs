@@ -129,6 +129,11 @@ impl<'a> Reply<'a> {
     }
 }
 
+/// The code of a reply that was delimited before; 0 if it is none.
+pub fn code_of(reply: &[u8]) -> u16 {
+    split_line(reply.get(..3).unwrap_or_default()).map_or(0, |(code, _)| code)
+}
+
 /// The enhanced code in front of a line, and the rest of it.
 fn split_enhanced(line: &str) -> (Option<Enhanced>, &str) {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));

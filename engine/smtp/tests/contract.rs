@@ -178,5 +178,5 @@ fn a_client_says_which_reply_it_waits_for() {
     client.sent();
     expect(&mut client, b"", ClientNeed::Bytes, Stage::Message);
     expect(&mut client, b"250 x\r\n", ClientNeed::Done(Outcome::Accepted), Stage::Helo);
-    assert_eq!(client.reply(), b"250 x\r\n");
+    assert_eq!((client.reply(), client.code()), (b"250 x\r\n".as_slice(), 250));
 }

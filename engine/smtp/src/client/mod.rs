@@ -21,7 +21,7 @@ use std::sync::Arc;
 use crate::envelope::{BodyType, Envelope};
 use crate::extension::{Extension, Extensions};
 use crate::input::Input;
-use crate::reply::{Enhanced, Reply, ReplyFault, ReplyScanner};
+use crate::reply::{Enhanced, Reply, ReplyFault, ReplyScanner, code_of};
 use crate::stage::Stage;
 
 use script::Script;
@@ -280,6 +280,11 @@ impl Client {
     /// The reply that decided the last outcome, whole lines with CRLF as the server sent them. Empty if what it sent was no reply.
     pub fn reply(&self) -> &[u8] {
         self.replies.get(self.decided.clone()).unwrap_or_default()
+    }
+
+    /// The code of that reply; 0 if there is none.
+    pub fn code(&self) -> u16 {
+        code_of(self.reply())
     }
 
     /// The replies to RCPT, in the order of the envelope's recipients, as far as they came.

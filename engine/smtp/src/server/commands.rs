@@ -5,7 +5,7 @@ use crate::address::{Mailbox, Path};
 use crate::body::{BodyFault, Scanner};
 use crate::command::{Command, MailParameters};
 use crate::extension::Extension;
-use crate::reply::Reply;
+use crate::reply::{Reply, code_of};
 use crate::stage::Stage;
 
 impl Server {
@@ -179,8 +179,8 @@ impl Server {
 
     /// The message was judged by the next hop.
     pub(super) fn finish_relayed(&mut self, reply: &[u8]) {
-        let code =
-            reply.iter().take(3).fold(0, |code, digit| code * 10 + u16::from(digit.wrapping_sub(b'0') % 10));
+        let code = code_of(reply);
+        assert!(code > 0 && reply.ends_with(b"\r\n"), "a relayed reply is whole");
         self.settle_message(code);
         if self.count_error(code) {
             self.output.extend_from_slice(reply);

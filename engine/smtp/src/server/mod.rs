@@ -185,8 +185,8 @@ impl Server {
     /// Answers the question that [`next`](Self::next) asked.
     ///
     /// # Panics
-    /// If no question is open, or a relayed reply answers anything but a message: the shell and the machine would disagree on
-    /// what was accepted.
+    /// If no question is open, or a relayed reply is none or answers anything but a message: the shell and the machine would
+    /// disagree on what was accepted.
     pub fn answer(&mut self, answer: Answer<'_>) {
         if self.state == State::Closed {
             // The shell closed while it was still judging; nobody hears the answer.
