@@ -7,10 +7,15 @@
 //! [`scheme::Scheme`] (what can be asked and done) and, at run time, the facts ([`value::Facts`]).
 
 pub mod ast;
+pub mod builtins;
+mod check;
 pub mod diagnostic;
+pub mod eval;
 pub mod fileset;
 pub mod format;
+pub mod hir;
 pub mod list;
+mod lower;
 pub mod parse;
 pub mod pattern;
 pub mod plan;
@@ -19,3 +24,6 @@ pub mod scheme;
 pub mod score;
 pub mod source;
 pub mod value;
+
+pub use check::{Checked, RULE_DEPTH_MAX, RULES_MAX, SLOTS_MAX, STATEMENTS_MAX, check};
+pub use lower::lower;

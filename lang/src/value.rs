@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::list::{List, Map};
 use crate::score::Score;
 
 /// A value that a rule sees. Borrowed: evaluation copies nothing.
@@ -71,4 +72,15 @@ pub trait Facts {
 
     /// The time, in seconds since 1970.
     fn now(&self) -> i64;
+
+    /// The entries of a list that was reloaded since the plan was made, by its index in the plan; `None` for one that
+    /// was not.
+    fn list(&self, _list: usize) -> Option<&List> {
+        None
+    }
+
+    /// The entries of a map that was reloaded since the plan was made; `None` for one that was not.
+    fn map(&self, _map: usize) -> Option<&Map> {
+        None
+    }
 }

@@ -54,6 +54,16 @@ pub enum Term {
     Message,
 }
 
+impl Term {
+    /// The slot whose answer it reads.
+    pub fn slot(&self) -> Option<Slot> {
+        match self {
+            Self::Slot(slot) | Self::Member { slot, .. } => Some(*slot),
+            Self::Constant(_) | Self::Held { .. } | Self::Message => None,
+        }
+    }
+}
+
 /// A value, computed from terms if need be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Expression {
@@ -72,13 +82,6 @@ pub enum Expression {
         base: Option<Term>,
         /// What is added.
         seconds: i64,
-    },
-    /// The value that a map has for a key.
-    Mapped {
-        /// Index in the plan's maps.
-        map: usize,
-        /// The key.
-        key: Term,
     },
     /// `score(group)`
     Score(usize),
