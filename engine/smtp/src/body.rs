@@ -128,22 +128,23 @@ impl Scanner {
                 return false;
             };
             self.column += found as u64;
-            let (byte, after) = rest.split_at(found).1.split_first().unwrap_or((&0, &[]));
-            *rest = after;
-            match (byte, after) {
-                (b'\r', [b'\n', after @ ..]) => {
-                    *rest = after;
-                    if self.end_line() {
-                        return true;
-                    }
+            let tail = rest.split_at(found).1;
+            if let [b'\r', b'\n', after @ ..] = tail {
+                *rest = after;
+                if self.end_line() {
+                    return true;
                 }
-                (b'\r', []) => {
+                continue;
+            }
+            *rest = tail.split_at(1).1;
+            match tail {
+                [b'\r'] => {
                     self.after_cr = true;
                     self.measure();
                     return false;
                 }
-                (b'\r', _) => self.found(BodyFault::BareCr),
-                (b'\n', _) => self.found(BodyFault::BareLf),
+                [b'\r', ..] => self.found(BodyFault::BareCr),
+                [b'\n', ..] => self.found(BodyFault::BareLf),
                 _ => self.found(BodyFault::Nul),
             }
         }
