@@ -42,10 +42,10 @@ pub(crate) struct Options {
     /// The weir binary; by default the one beside this program.
     #[arg(long)]
     weir: Option<PathBuf>,
-    /// Another HAProxy configuration; `@LISTEN@`, `@SINK_A@` and `@SINK_B@` stand for the addresses.
+    /// Another HAProxy configuration; 127.0.0.1:10024, :2501 and :2502 in it stand for relay and sinks.
     #[arg(long)]
     haproxy_config: Option<PathBuf>,
-    /// Another rule file for weir, with the same marks.
+    /// Another rule file for weir, with the same addresses.
     #[arg(long)]
     rules: Option<PathBuf>,
 }
@@ -219,12 +219,12 @@ fn configuration(given: Option<&Path>, shipped: &str) -> Result<String> {
     Ok(fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
-/// Puts the addresses in and returns the file's name.
+/// Puts this run's addresses in the place of the written ones and returns the file's name.
 fn write(file: &Path, text: &str, listen: SocketAddr, sinks: [SocketAddr; 2]) -> Result<String> {
     let text = text
-        .replace("@LISTEN@", &listen.to_string())
-        .replace("@SINK_A@", &sinks[0].to_string())
-        .replace("@SINK_B@", &sinks[1].to_string());
+        .replace("127.0.0.1:10024", &listen.to_string())
+        .replace("127.0.0.1:2501", &sinks[0].to_string())
+        .replace("127.0.0.1:2502", &sinks[1].to_string());
     fs::write(file, text)?;
     Ok(file.to_string_lossy().into_owned())
 }
