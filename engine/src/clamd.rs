@@ -10,13 +10,11 @@ mod reply;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memchr::memmem;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -245,25 +243,6 @@ impl Service {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The pieces of a part of a message in wire form that begins with a line: between them are the stuffed dots
-/// (RFC 5321, 4.5.2), which are not part of the message.
-pub fn unstuffed(message: &Rc<Vec<u8>>, part: Range<usize>) -> impl Iterator<Item = Segment> + use<> {
-    let message = Rc::clone(message);
-    let mut rest = part;
-    let at_dot = message.get(rest.clone()).is_some_and(|bytes| bytes.starts_with(b"."));
-    rest.start += usize::from(at_dot);
-    std::iter::from_fn(move || {
-        let bytes = message.get(rest.clone()).filter(|bytes| !bytes.is_empty())?;
-        let piece = match memmem::find(bytes, b"\r\n.") {
-            Some(at) => rest.start..rest.start + at + 2,
-            None => rest.clone(),
-        };
-        // One more than the piece, for the dot.
-        rest.start = (piece.end + 1).min(rest.end);
-        Some(Segment::Shared(Rc::clone(&message), piece))
-    })
 }
 
 #[cfg(test)]

@@ -30,6 +30,13 @@ impl Id {
         // The alphabet is ASCII.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    /// When it was made, in seconds since 1970.
+    pub fn unix_s(&self) -> u64 {
+        let digits = self.0.iter().take(SECONDS_DIGITS);
+        let places = digits.filter_map(|digit| ALPHABET.binary_search(digit).ok());
+        places.fold(0, |value, place| value * 52 + u64::try_from(place).unwrap_or_default())
+    }
 }
 
 impl fmt::Display for Id {
@@ -99,6 +106,15 @@ mod tests {
         let mut source = IdSource::new(Clock::frozen(1_795_474_670_000_000), 7, 0);
         let ids: Vec<Id> = (0..10_000).map(|_| source.next_id()).collect();
         assert!(ids.is_sorted_by(|a, b| a < b && a.as_str() < b.as_str()));
+    }
+
+    #[test]
+    fn an_id_knows_its_second() {
+        let mut source = IdSource::new(Clock::frozen(1_795_474_670_999_999), 7, 0);
+        assert_eq!(
+            [source.next_id(), source.next_id()].map(|id| id.unix_s()),
+            [1_795_474_670, 1_795_474_671]
+        );
     }
 
     #[test]

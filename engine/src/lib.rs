@@ -11,3 +11,4 @@ pub mod mail;
 pub mod metrics;
 pub mod ring;
 pub mod scheme;
+pub mod spool;

@@ -105,3 +105,8 @@ const _: () = assert!(TEXT_BYTES_MAX >= 2 * TEXT_PART_BYTES_MAX);
 pub const URLS_MAX: usize = 500;
 /// Bytes of one link; the rest is cut.
 pub const URL_BYTES_MAX: usize = 2048;
+
+/// Messages that the process writes to disk at once, each on a thread of its own.
+pub const SPOOL_WRITES_MAX: usize = 64;
+/// The longest name of a quarantine box, in bytes.
+pub const QUARANTINE_BOX_BYTES_MAX: usize = 64;

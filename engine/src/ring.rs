@@ -13,6 +13,7 @@
 
 mod error;
 mod listener;
+mod segment;
 mod stream;
 mod watch;
 
@@ -31,7 +32,8 @@ use tokio_uring::{InFlightOneshot, OneshotOutputTransform, UnsubmittedOneshot};
 
 pub use error::{RingError, probe};
 pub use listener::Listener;
-pub use stream::{Segment, Segments, Stream};
+pub use segment::{Segment, Segments};
+pub use stream::Stream;
 pub use watch::{Watch, Watched};
 
 use crate::limits::{GATHER_PIECES_MAX, RING_COMPLETIONS, RING_ENTRIES};

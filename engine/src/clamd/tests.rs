@@ -6,6 +6,8 @@ use std::os::unix::net::UnixListener;
 use std::sync::Mutex;
 use std::time::Instant;
 
+use memchr::memmem;
+
 use super::*;
 use crate::ring::run;
 
@@ -86,7 +88,7 @@ fn service(hosts: Vec<Host>, scan: Duration, slots: usize) -> Clamd {
 
 async fn scan(clamd: &Clamd, message: &[u8]) -> Scan {
     let message = Rc::new(message.to_vec());
-    clamd.scan(message.len(), || unstuffed(&message, 0..message.len())).await
+    clamd.scan(message.len(), || Segment::unstuffed(&message, 0..message.len())).await
 }
 
 fn infected() -> Scan {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr};
-use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use socket2::{Domain, SockAddr, Type};
 
 use super::listener::canonical;
-use super::{Gather, Socket, Watch, Watched, cancel, connect, receive, send, send_gathered};
+use super::{Segments, Socket, Watch, Watched, cancel, connect, receive, send, send_gathered};
 
 /// A connected socket. Buffers travel through each operation by value and come back with its result.
 ///
@@ -154,48 +153,6 @@ impl Drop for Connecting<'_> {
 
 fn internet(address: &SockAddr) -> io::Result<SocketAddr> {
     address.as_socket().map(canonical).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
-}
-
-/// One piece of a gathered write.
-pub enum Segment {
-    /// Bytes that go with the write and come back with it.
-    Owned(Vec<u8>),
-    /// A range of bytes that others keep, such as a part of a message.
-    Shared(Rc<Vec<u8>>, Range<usize>),
-}
-
-impl Segment {
-    /// The bytes to be written; nothing when the range lies outside.
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes, range) => bytes.get(range.clone()).unwrap_or_default(),
-        }
-    }
-}
-
-/// The pieces of a gathered write, in order. Keep it and fill it again: nothing is allocated then.
-#[derive(Default)]
-pub struct Segments {
-    pub(super) list: Vec<Segment>,
-    pub(super) gather: Gather,
-}
-
-impl Segments {
-    /// Adds a piece at the end.
-    pub fn push(&mut self, segment: Segment) {
-        self.list.push(segment);
-    }
-
-    /// The sum of all pieces, in bytes.
-    pub fn bytes(&self) -> usize {
-        self.list.iter().map(|segment| segment.bytes().len()).sum()
-    }
-
-    /// Takes the pieces out, to use their buffers again.
-    pub fn drain(&mut self) -> impl Iterator<Item = Segment> + '_ {
-        self.list.drain(..)
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
 
 use super::*;
-use crate::ring::{run, spawn};
+use crate::ring::{Segment, run, spawn};
 
 const SOON: Duration = Duration::from_secs(10);
 
