@@ -98,8 +98,11 @@ fn make_folder(folder: &Path) -> Result<(), SpoolError> {
         make_folder(parent)?;
     }
     match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !folder.is_dir() => {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
             return Err(SpoolError::at(folder)(error));
+        }
+        Err(_) if !folder.is_dir() => {
+            return Err(SpoolError::at(folder)(io::ErrorKind::NotADirectory.into()));
         }
         _ => sync_parent(folder)?,
     }
