@@ -93,6 +93,10 @@ pub const MIME_PARTS_MAX: usize = 1000;
 /// How deep parts and attached messages may lie in each other; deeper makes a message too complex. Nothing
 /// recurses: this bounds the boundaries that each line is compared with.
 pub const MIME_DEPTH_MAX: usize = 30;
+/// Encoded attached messages within each other that are taken apart; deeper makes a message too complex.
+pub const MIME_ENCODED_LEVELS_MAX: usize = 3;
+/// Bytes of all attached messages of a message that came encoded; more make it too complex.
+pub const MIME_DECODED_BYTES_MAX: usize = 4 << 20;
 /// Bytes of the header of one part; what is behind them is taken for its body.
 pub const PART_HEADER_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one decoded text part that patterns see.

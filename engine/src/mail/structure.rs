@@ -15,7 +15,9 @@ use memchr::memmem;
 
 use super::decode;
 use super::field::Fields;
-use crate::limits::{MIME_DEPTH_MAX, MIME_PARTS_MAX, PART_HEADER_BYTES_MAX};
+use crate::limits::{
+    MIME_DECODED_BYTES_MAX, MIME_DEPTH_MAX, MIME_ENCODED_LEVELS_MAX, MIME_PARTS_MAX, PART_HEADER_BYTES_MAX,
+};
 
 /// How a part's body is encoded for transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,19 +41,26 @@ pub struct Part {
     pub names: Vec<Box<str>>,
     /// How its body is encoded.
     pub encoding: Encoding,
-    /// Its body in the content, still encoded.
+    /// Its body, still encoded: a range of the text that [`Structure::body`] knows.
     pub body: Range<usize>,
+    /// Where that text is: 0 is the message itself, others are attached messages that came encoded.
+    source: usize,
+    /// Encoded messages around it.
+    encoded_levels: usize,
     /// Whether other parts lie in it.
     pub container: bool,
 }
 
-/// All parts of a message in the order of the text: a container before what is in it.
+/// All parts of a message in the order of the text: a container before what is in it. Parts of attached messages that
+/// came encoded stand behind all others.
 #[derive(Debug, Default)]
 pub struct Structure {
     /// The parts; at most [`MIME_PARTS_MAX`].
     pub parts: Vec<Part>,
     /// There are more parts, or parts that lie deeper than [`MIME_DEPTH_MAX`].
     pub too_complex: bool,
+    /// Attached messages that came encoded, against the rule (RFC 2046, 5.2.1), but readers open them.
+    decoded: Vec<Vec<u8>>,
 }
 
 /// A multipart around the walk.
@@ -72,35 +81,86 @@ enum Next {
 
 struct Walk<'t> {
     content: &'t [u8],
+    source: usize,
+    encoded_levels: usize,
     around: Vec<Container>,
     /// Parts whose end was not met yet: each lies in the one before it.
     open: Vec<usize>,
-    found: Structure,
+    parts: Vec<Part>,
+    parts_max: usize,
+    too_complex: bool,
     /// Levels around the entity that is read next.
     depth: usize,
 }
 
 impl Structure {
     pub(super) fn of(content: &[u8]) -> Self {
-        let mut walk =
-            Walk { content, around: Vec::new(), open: Vec::new(), found: Self::default(), depth: 0 };
+        let mut all = Self::default();
+        all.walk(content, 0, 0);
+        let mut at = 0;
+        // Messages within decoded ones are found as their parts join the end; each takes from the same bounds.
+        while let Some(part) = all.parts.get(at) {
+            if part.is_message() && part.encoding != Encoding::None {
+                let levels = part.encoded_levels + 1;
+                if let Some(message) = all.decode(part, content) {
+                    all.walk(&message, all.decoded.len() + 1, levels);
+                    all.decoded.push(message);
+                    all.open_up(at);
+                } else {
+                    all.too_complex = true;
+                }
+            }
+            at += 1;
+        }
+        all
+    }
+
+    /// The body of a part of this message, still encoded.
+    pub fn body<'s>(&'s self, part: &Part, content: &'s [u8]) -> &'s [u8] {
+        let text = match part.source.checked_sub(1) {
+            None => content,
+            Some(decoded) => self.decoded.get(decoded).map(Vec::as_slice).unwrap_or_default(),
+        };
+        text.get(part.body.clone()).unwrap_or_default()
+    }
+
+    /// An encoded message, if it is within the bounds.
+    fn decode(&self, part: &Part, content: &[u8]) -> Option<Vec<u8>> {
+        let taken: usize = self.decoded.iter().map(Vec::len).sum();
+        let left = MIME_DECODED_BYTES_MAX.checked_sub(taken)?;
+        if part.encoded_levels >= MIME_ENCODED_LEVELS_MAX {
+            return None;
+        }
+        let message = part.encoding.decode(self.body(part, content), left + 1);
+        (message.len() <= left).then_some(message)
+    }
+
+    fn open_up(&mut self, at: usize) {
+        if let Some(part) = self.parts.get_mut(at) {
+            part.container = true;
+        }
+    }
+
+    /// Adds the parts of a text.
+    fn walk(&mut self, content: &[u8], source: usize, encoded_levels: usize) {
+        let mut walk = Walk {
+            content,
+            source,
+            encoded_levels,
+            around: Vec::new(),
+            open: Vec::new(),
+            parts: Vec::new(),
+            parts_max: MIME_PARTS_MAX.saturating_sub(self.parts.len()),
+            too_complex: false,
+            depth: 0,
+        };
         let mut at = 0;
         while let Next::Entity(next) = walk.entity(at) {
             at = next;
         }
-        walk.found.reopen_empty();
-        walk.found
-    }
-
-    /// A multipart whose boundary never came has its text for itself: readers show it, so it is a leaf.
-    fn reopen_empty(&mut self) {
-        let mut next_start = usize::MAX;
-        for part in self.parts.iter_mut().rev() {
-            if part.container && part.body.end <= next_start {
-                part.container = false;
-            }
-            next_start = part.body.start;
-        }
+        reopen_empty(&mut walk.parts);
+        self.too_complex |= walk.too_complex;
+        self.parts.append(&mut walk.parts);
     }
 
     /// Parts without parts in them.
@@ -109,11 +169,39 @@ impl Structure {
     }
 }
 
+impl Part {
+    fn is_message(&self) -> bool {
+        matches!(&*self.media_type, "message/rfc822" | "message/global")
+    }
+}
+
+impl Encoding {
+    /// A body as it was before; at most so many bytes of it.
+    pub(super) fn decode(self, body: &[u8], bytes_max: usize) -> Vec<u8> {
+        match self {
+            Self::None => decode::cut(body, bytes_max).to_vec(),
+            Self::Base64 => decode::base64(body, bytes_max),
+            Self::QuotedPrintable => decode::quoted_printable(body, bytes_max),
+        }
+    }
+}
+
+/// A multipart whose boundary never came has its text for itself: readers show it, so it is a leaf.
+fn reopen_empty(parts: &mut [Part]) {
+    let mut next_start = usize::MAX;
+    for part in parts.iter_mut().rev() {
+        if part.container && part.body.end <= next_start {
+            part.container = false;
+        }
+        next_start = part.body.start;
+    }
+}
+
 impl Walk<'_> {
     /// Reads the entity whose header begins at `at`.
     fn entity(&mut self, at: usize) -> Next {
-        if self.found.parts.len() >= MIME_PARTS_MAX || self.depth > MIME_DEPTH_MAX {
-            self.found.too_complex = true;
+        if self.parts.len() >= self.parts_max || self.depth > MIME_DEPTH_MAX {
+            self.too_complex = true;
             return Next::End;
         }
         let digest =
@@ -128,8 +216,7 @@ impl Walk<'_> {
             self.around.push(Container { part, boundary, digest, depth: self.depth });
             return self.next_part(body);
         }
-        let attached = matches!(&*part.media_type, "message/rfc822" | "message/global");
-        if attached && part.encoding == Encoding::None {
+        if part.is_message() && part.encoding == Encoding::None {
             part.container = true;
             self.push(part);
             self.depth += 1;
@@ -160,8 +247,8 @@ impl Walk<'_> {
     }
 
     fn push(&mut self, part: Part) -> usize {
-        let index = self.found.parts.len();
-        self.found.parts.push(part);
+        let index = self.parts.len();
+        self.parts.push(part);
         self.open.push(index);
         index
     }
@@ -169,7 +256,7 @@ impl Walk<'_> {
     /// Open parts from `first` on end here. Those that are still open at the end of the message end with it.
     fn end_parts(&mut self, first: usize, end: usize) {
         while let Some(index) = self.open.pop_if(|index| *index >= first) {
-            if let Some(part) = self.found.parts.get_mut(index) {
+            if let Some(part) = self.parts.get_mut(index) {
                 part.body.end = end.max(part.body.start);
             }
         }
@@ -232,6 +319,8 @@ impl Walk<'_> {
             names: names(disposition.as_ref(), content_type.as_ref()),
             encoding,
             body: fields.body()..self.content.len(),
+            source: self.source,
+            encoded_levels: self.encoded_levels,
             container: false,
         };
         (part, content_type)

@@ -6,7 +6,7 @@ use mail_parser::decoders::html::html_to_text;
 use memchr::memchr_iter;
 
 use super::decode;
-use super::structure::{Encoding, Part, Structure};
+use super::structure::{Part, Structure};
 use super::url;
 use crate::limits::{TEXT_BYTES_MAX, TEXT_PART_BYTES_MAX, URLS_MAX};
 
@@ -26,19 +26,14 @@ impl Texts {
             if texts.text.len() >= TEXT_BYTES_MAX {
                 break;
             }
-            texts.add(part, content);
+            texts.add(structure, part, content);
         }
         texts.text.truncate(TEXT_BYTES_MAX);
         texts
     }
 
-    fn add(&mut self, part: &Part, content: &[u8]) {
-        let raw = content.get(part.body.clone()).unwrap_or_default();
-        let bytes = match part.encoding {
-            Encoding::None => decode::cut(raw, TEXT_PART_BYTES_MAX).to_vec(),
-            Encoding::Base64 => decode::base64(raw, TEXT_PART_BYTES_MAX),
-            Encoding::QuotedPrintable => decode::quoted_printable(raw, TEXT_PART_BYTES_MAX),
-        };
+    fn add(&mut self, structure: &Structure, part: &Part, content: &[u8]) {
+        let bytes = part.encoding.decode(structure.body(part, content), TEXT_PART_BYTES_MAX);
         let text = decode::charset(bytes, part.charset.as_deref());
         if !self.text.is_empty() {
             self.text.extend_from_slice(b"\n\n");
