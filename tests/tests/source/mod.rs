@@ -90,7 +90,7 @@ impl Source {
     }
 
     /// The top modules that the file names, with lines: `crate::a`, `crate::{a, b::c}`, and as many `super::` as lead
-    /// to the crate's root.
+    /// to the crate's root. Tests, which stand at the end of a file or in one of their own, may name any.
     pub(crate) fn crate_paths(&self) -> Vec<(usize, String)> {
         let depth = self.module_path().map_or(0, |path| path.len());
         let to_root = "super::".repeat(depth);
@@ -104,7 +104,12 @@ impl Source {
 
     fn paths_behind(&self, prefix: &str) -> Vec<(usize, String)> {
         let mut found = Vec::new();
-        for (start, _) in self.code.match_indices(prefix) {
+        let product = match self.code.find("#[cfg(test)]\nmod ") {
+            _ if self.path.ends_with("/tests.rs") => return found,
+            Some(tests) => &self.code[..tests],
+            None => &self.code,
+        };
+        for (start, _) in product.match_indices(prefix) {
             let before = self.code[..start].chars().next_back();
             if before.is_some_and(|c| is_word(c) || c == ':' || c == '$') {
                 continue;
