@@ -16,6 +16,7 @@ pub mod format;
 pub mod hir;
 pub mod list;
 mod lower;
+pub mod manual;
 pub mod parse;
 pub mod pattern;
 pub mod plan;
