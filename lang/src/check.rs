@@ -28,6 +28,7 @@ mod value;
 use std::collections::{HashMap, HashSet};
 
 use crate::ast::{self, Item};
+use crate::diagnostic::codes::meaning;
 use crate::diagnostic::{Code, Diagnostic, Severity, sort};
 use crate::fileset::FileSet;
 use crate::hir::{self, Hir};
@@ -59,6 +60,12 @@ pub const RULE_DEPTH_MAX: usize = 64;
 pub fn check(set: &FileSet, scheme: &'static Scheme) -> Checked {
     let mut checker = Checker::new(set, scheme);
     checker.run();
+    if set.has_errors() {
+        // What could not be read is missing, so nothing is said of what is not there.
+        checker
+            .faults
+            .retain(|fault| !meaning::OF_WHAT_IS_MISSING.iter().any(|code| code.id == fault.code.id));
+    }
     let mut diagnostics = set.diagnostics.clone();
     diagnostics.append(&mut checker.faults);
     sort(&mut diagnostics);

@@ -156,10 +156,10 @@ impl<'a> Checker<'a> {
         let last = verb.atoms.last().map_or(verb.word.span, |atom| atom.span);
         let mut at = Cursor { rest: &verb.atoms, end: Span { start: last.end, ..last }, values: true };
         let mut operands = Vec::new();
-        self.form(&spec.form, &mut at, &mut operands)?;
-        if let Some(atom) = at.peek() {
+        // After a fault the verb still ends what it ends, so that nothing is said of paths that are none.
+        let read = self.form(&spec.form, &mut at, &mut operands);
+        if let Some(atom) = at.peek().filter(|_| read.is_some()) {
             self.misfit(&spec.form, atom.span, "the end of the statement or `if`");
-            return None;
         }
         self.same_class(&operands, &verb.atoms);
         let span = verb.word.span;
@@ -187,7 +187,7 @@ impl<'a> Checker<'a> {
             self.phase.filter(|phase| !spec.phases.is_empty() && !spec.phases.contains(phase))
         {
             let phases = spec.phases.iter().map(|phase| self.phase_name(*phase));
-            let phases = super::member::quoted(phases.collect::<Vec<_>>());
+            let phases = super::member::either(phases.collect::<Vec<_>>());
             let message = format!("`{name}` cannot stand in phase `{}`", self.phase_name(phase));
             let fault = Diagnostic::new(&meaning::VERB_PHASE, span, message)
                 .with_label(format!("stands in {phases}"));

@@ -1,7 +1,7 @@
 //! Comparisons: which operator fits which types, and what it becomes.
 
 use super::condition::{bit, condition};
-use super::member::quoted;
+use super::member::either;
 use super::typed::{Typed, element, is_textual, show};
 use super::{Checker, call};
 use crate::ast::{Expr, ExprKind, Literal, Op, Quantifier};
@@ -138,7 +138,7 @@ impl<'a> Checker<'a> {
             let names = answer.states.iter().map(|state| state.name);
             let left = self.set.sources.text(written.left.span);
             let fault = Diagnostic::new(&meaning::STATE, right.span, format!("`{left}` is never `{word}`"))
-                .with_label(format!("it is {}", quoted(names.clone())));
+                .with_label(format!("it is {}", either(names.clone())));
             let fault = self.suggest(fault, word, names);
             self.fault(fault);
             return None;
@@ -149,15 +149,15 @@ impl<'a> Checker<'a> {
             "unknown" if typed.gathered => Kind::Unknown(typed.value),
             "fqdn" if matches!(typed.ty, Type::Text | Type::Domain) => Kind::Fqdn(typed.value),
             _ => {
-                let names = builtins::PREDICATES.iter().map(|(name, _)| *name);
+                let expected = either(builtins::PREDICATES.iter().map(|(name, _)| *name));
+                let expected = format!("expected {expected}");
                 let label = match word {
                     "unknown" => "its value is always known",
                     "fqdn" => "only domains and texts can be host names",
-                    _ => "expected `missing`, `present`, `unknown` or `fqdn`",
+                    _ => &expected,
                 };
                 let message = format!("a value of type {} is never `{word}`", show(typed.ty));
                 let fault = Diagnostic::new(&meaning::STATE, right.span, message).with_label(label);
-                let fault = self.suggest(fault, word, names);
                 let fault = fault.with_help("values are compared with `==`");
                 self.fault(fault);
                 return None;

@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
                 expr.span,
                 format!("`{written}` has no answer that goes without saying"),
             )
-            .with_label(format!("it is {}", super::member::quoted(states.iter().copied())))
+            .with_label(format!("it is {}", super::member::either(states.iter().copied())))
             .with_help(format!("write `{written} is {}`", states.first().unwrap_or(&"STATE")));
             self.fault(fault);
             return None;

@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
                 name.span,
                 format!("`{}` is not what lists or keys of maps are made of", name.text),
             )
-            .with_label(format!("expected {}", super::member::quoted(names.clone())));
+            .with_label(format!("expected {}", super::member::either(names.clone())));
             let fault = self.suggest(fault, &name.text, names);
             self.fault(fault);
         }
@@ -179,6 +179,9 @@ impl<'a> Checker<'a> {
             Err(faults) => {
                 for fault in faults {
                     let Some(place) = self.line(&files, fault.line) else { continue };
+                    if self.set.diagnostics.iter().any(|known| known.span == place) {
+                        continue;
+                    }
                     self.report(&meaning::ENTRY, place, fault.message, "");
                 }
                 None

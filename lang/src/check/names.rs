@@ -112,6 +112,7 @@ impl<'a> Checker<'a> {
                     .with_label("defined again here")
                     .with_related(before, format!("first defined here, as a {}", other.kind()));
             self.fault(fault);
+            self.used.insert(symbol);
             return;
         }
         self.names.known.insert(&name.text, (symbol, name.span));

@@ -107,7 +107,7 @@ impl Checker<'_> {
         }
         let name = self.phase_name(phase);
         let verbs = self.scheme.verbs.iter().filter(|verb| verb.flow == crate::scheme::Flow::Final);
-        let verbs = super::member::quoted(verbs.map(|verb| verb.form.word));
+        let verbs = super::member::either(verbs.map(|verb| verb.form.word));
         let mut steps: Vec<String> =
             path.iter().map(|span| self.set.sources.location(*span).to_string()).collect();
         steps.push(how.to_owned());
@@ -127,9 +127,9 @@ impl Checker<'_> {
         // Facts alone are a part of a set: nothing has to be decided there.
         let Some(place) = places.iter().flatten().next_back().copied().or(served) else { return };
         let names = deciding.iter().map(|phase| self.phase_name(*phase));
-        let names = super::member::quoted(names.collect::<Vec<_>>());
+        let names = super::member::either(names.collect::<Vec<_>>());
         let fault = Diagnostic::new(&meaning::NOTHING_DECIDES, place, "no phase says where mail goes")
-            .with_help(format!("add one of the phases {names}, ending in a final verb"));
+            .with_help(format!("add the phase {names}, ending in a final verb"));
         self.fault(fault);
     }
 }

@@ -91,9 +91,9 @@ impl<'a> Checker<'a> {
             let last = at.rest.iter().position(|atom| matches!(atom.kind, AtomKind::Newline));
             let line = at.rest.get(..last.unwrap_or(at.rest.len())).unwrap_or_default();
             at.end = after(line.last().unwrap_or(atom).span);
+            // After a fault the setting was given all the same.
             if self.form(form, &mut at, &mut operands).is_none() || !self.line_ends(form, forms, &mut at) {
                 skip_line(&mut at);
-                continue;
             }
             let args = operands.into_iter().filter_map(|operand| match operand {
                 Operand::Arg(arg) => Some(arg),

@@ -48,6 +48,18 @@ pub const ALL: &[&Code] = &[
     &BOUNDS,
 ];
 
+/// Faults that a piece which could not be read makes in others: not reported while there is such a piece.
+pub(crate) const OF_WHAT_IS_MISSING: &[&Code] = &[
+    &NO_END,
+    &NOTHING_DECIDES,
+    &UNKNOWN_NAME,
+    &SCORE_RULE,
+    &SETTING_MISSING,
+    &WEIGHT,
+    &UNUSED,
+    &UNREACHABLE,
+];
+
 /// A deciding phase can end without a final verb.
 pub static NO_END: Code = Code {
     id: "W0120",
@@ -270,7 +282,7 @@ pub static BARE: Code = Code {
     title: "a lookup without an answer that goes without saying",
     doc: "A bare lookup in a guard means its first meaning, such as \"is listed\". This one has none: say which \
           state is meant.",
-    example: "weir 1\non mail {\n  defer 451 4.1.8 \"no\" if sender.domain.mx\n}\non message { discard }\n",
+    example: "weir 1\nrule A = sender.domain.mx\n",
 };
 
 /// An answer has no such member.
