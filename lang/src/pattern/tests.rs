@@ -32,7 +32,9 @@ fn naive(patterns: &[&str], text: &[u8]) -> Vec<u32> {
     let hit = |pattern: &str| {
         let regex = regex(pattern);
         let config = syntax::Config::new().unicode(false).utf8(false).case_insensitive(regex.ignore_case);
-        Regex::builder().syntax(config).build(&regex.pattern).unwrap().is_match(text)
+        // Matches may begin within a character of UTF-8, as bytes may.
+        let bytes = Regex::config().utf8_empty(false);
+        Regex::builder().configure(bytes).syntax(config).build(&regex.pattern).unwrap().is_match(text)
     };
     (0..).zip(patterns).filter(|(_, pattern)| hit(pattern)).map(|(index, _)| index).collect()
 }
