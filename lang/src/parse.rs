@@ -175,6 +175,9 @@ impl<'a> Reader<'a> {
 
     /// Reads an item; its faults are noted, those of each statement or line for itself.
     fn item(&mut self, chunk: Chunk) -> Option<Item> {
+        if self.is_full() {
+            return None;
+        }
         if let Some(fault) = self.no_item(chunk) {
             self.found.push(fault);
             return None;
