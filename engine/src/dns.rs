@@ -130,6 +130,13 @@ impl Upstream {
         self.0.in_flight.borrow().len()
     }
 
+    /// Asks without waiting, so that several questions are under way together.
+    pub fn begin(&self, question: &Question) {
+        if self.try_cached(question).is_none() {
+            let _answered_later = self.waiting(question);
+        }
+    }
+
     /// The answer, from what is known or from the server. Whoever asks what is being asked waits with the others.
     /// When `within` is over, the answer is a failure for this caller, and the question stays open for the next.
     pub async fn ask(&self, question: &Question, within: Duration) -> Answer {

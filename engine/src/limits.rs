@@ -114,3 +114,21 @@ pub const URL_BYTES_MAX: usize = 2048;
 pub const SPOOL_WRITES_MAX: usize = 64;
 /// The longest name of a quarantine box, in bytes.
 pub const QUARANTINE_BOX_BYTES_MAX: usize = 64;
+/// How much of commands is read at a time, in bytes: what an idle session holds.
+pub const COMMAND_READ_BYTES: usize = 4 << 10;
+/// How much of a message is read at a time, in bytes.
+pub const BODY_READ_BYTES: usize = 64 << 10;
+/// How much of a server's replies is read at a time, in bytes.
+pub const UPSTREAM_READ_BYTES: usize = 4 << 10;
+/// Connections that wait in the kernel to be accepted, for each listening socket.
+pub const LISTEN_BACKLOG: i32 = 4096;
+/// How long shards may take to serve a new generation: none of them waits for anything meanwhile.
+pub const RELOAD_TAKEN_WITHIN: Duration = Duration::from_secs(10);
+/// How often that is looked at.
+pub const RELOAD_POLL: Duration = Duration::from_millis(2);
+/// How often a shard that ends looks whether its sessions have ended.
+pub const STOP_POLL: Duration = Duration::from_millis(20);
+/// How long the look-ups of a reverse name or of mail exchangers may take, all questions together.
+pub const DNS_LOOKUP_WITHIN: Duration = Duration::from_secs(5);
+/// Names about which a DNS list is asked for one message.
+pub const DNSBL_NAMES_MAX: usize = 50;

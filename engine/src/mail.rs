@@ -22,6 +22,8 @@ mod wire;
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::ops::Range;
+use std::rc::Rc;
 
 pub use field::{Field, Fields, header_end, header_ranges};
 pub use structure::{Part, Structure};
@@ -30,10 +32,12 @@ use crate::limits::HEADER_FIELDS_MAX;
 use text::Texts;
 use url::Links;
 
-/// A message as rules see it. For one thread; borrowed from the bytes that came in.
+/// A message as rules see it. For one thread; shares the buffer that it came in.
 #[derive(Debug)]
-pub struct Message<'m> {
-    content: Cow<'m, [u8]>,
+pub struct Message {
+    buffer: Rc<Vec<u8>>,
+    /// Where the content is in the buffer.
+    range: Range<usize>,
     wire_bytes: usize,
     views: Views,
 }
@@ -54,27 +58,41 @@ struct Views {
 /// A header field of the message, with what was decoded of it.
 #[derive(Debug)]
 struct Entry {
-    name: std::ops::Range<usize>,
-    value: std::ops::Range<usize>,
+    name: Range<usize>,
+    value: Range<usize>,
     decoded: OnceCell<Box<[u8]>>,
     addresses: OnceCell<Vec<Box<[u8]>>>,
 }
 
-impl<'m> Message<'m> {
+impl Message {
     /// A message in wire form: dot-stuffed, with `CRLF.CRLF` at its end (RFC 5321, 4.5.2). Copied only if a line of it
     /// is stuffed.
-    pub fn of_wire(wire: &'m [u8]) -> Self {
-        Self { content: wire::content(wire), wire_bytes: wire.len(), views: Views::default() }
+    pub fn of_wire(buffer: &Rc<Vec<u8>>, range: Range<usize>) -> Self {
+        let wire = buffer.get(range.clone()).unwrap_or_default();
+        let wire_bytes = wire.len();
+        match wire::content(wire) {
+            Cow::Borrowed(content) => {
+                let range = range.start..range.start + content.len();
+                Self { buffer: Rc::clone(buffer), range, wire_bytes, views: Views::default() }
+            }
+            Cow::Owned(content) => Self { wire_bytes, ..Self::of_content(content) },
+        }
     }
 
     /// A message as it lies in a file: no dot-stuffing, lines end with CRLF or LF.
-    pub fn of_content(content: &'m [u8]) -> Self {
-        Self { content: Cow::Borrowed(content), wire_bytes: content.len(), views: Views::default() }
+    pub fn of_content(content: Vec<u8>) -> Self {
+        let range = 0..content.len();
+        Self { wire_bytes: content.len(), buffer: Rc::new(content), range, views: Views::default() }
     }
 
     /// The content (RFC 5322): header, empty line, body.
     pub fn content(&self) -> &[u8] {
-        &self.content
+        self.buffer.get(self.range.clone()).unwrap_or_default()
+    }
+
+    /// The content as a range of the buffer that holds it.
+    pub fn shared(&self) -> (&Rc<Vec<u8>>, Range<usize>) {
+        (&self.buffer, self.range.clone())
     }
 
     /// Its size as it was given, in bytes.
@@ -84,7 +102,7 @@ impl<'m> Message<'m> {
 
     /// Bytes behind the empty line.
     pub fn body_bytes(&self) -> usize {
-        self.content.len() - header_end(&self.content)
+        self.content().len() - header_end(self.content())
     }
 
     /// The first field of this name, unfolded and decoded (RFC 5322, 2.2.3; RFC 2047).
@@ -99,7 +117,7 @@ impl<'m> Message<'m> {
 
     /// The first field of this name as it came: folded, encoded, without its last line end.
     pub fn header_raw(&self, name: &str) -> Option<&[u8]> {
-        self.content.get(self.entries(name).next()?.value.clone())
+        self.content().get(self.entries(name).next()?.value.clone())
     }
 
     /// How many fields of this name there are.
@@ -116,9 +134,9 @@ impl<'m> Message<'m> {
     /// [`crate::limits::HEADER_ADDRESSES_MAX`].
     pub fn addresses(&self, name: &str) -> &[Box<[u8]>] {
         self.entries(name).next().map_or(&[], |entry| {
-            entry
-                .addresses
-                .get_or_init(|| decode::addresses(self.content.get(entry.value.clone()).unwrap_or_default()))
+            entry.addresses.get_or_init(|| {
+                decode::addresses(self.content().get(entry.value.clone()).unwrap_or_default())
+            })
         })
     }
 
@@ -151,7 +169,7 @@ impl<'m> Message<'m> {
 
     /// Its parts.
     pub fn structure(&self) -> &Structure {
-        self.views.structure.get_or_init(|| Structure::of(&self.content))
+        self.views.structure.get_or_init(|| Structure::of(self.content()))
     }
 
     /// Whether its parts are more or nest deeper than weir takes apart; views then show what was taken apart.
@@ -192,7 +210,7 @@ impl<'m> Message<'m> {
     }
 
     fn texts(&self) -> &Texts {
-        self.views.texts.get_or_init(|| Texts::of(self.structure(), &self.content))
+        self.views.texts.get_or_init(|| Texts::of(self.structure(), self.content()))
     }
 
     fn links(&self) -> &Links {
@@ -202,13 +220,13 @@ impl<'m> Message<'m> {
     fn entries(&self, name: &str) -> impl Iterator<Item = &Entry> {
         let entries = self.views.header.get_or_init(|| self.read_header());
         entries.iter().filter(move |entry| {
-            let written = self.content.get(entry.name.clone()).unwrap_or_default();
+            let written = self.content().get(entry.name.clone()).unwrap_or_default();
             written.eq_ignore_ascii_case(name.as_bytes())
         })
     }
 
     fn read_header(&self) -> Vec<Entry> {
-        let fields = Fields::new(&self.content).take(HEADER_FIELDS_MAX);
+        let fields = Fields::new(self.content()).take(HEADER_FIELDS_MAX);
         fields
             .map(|field| Entry {
                 name: field.name,
@@ -221,7 +239,7 @@ impl<'m> Message<'m> {
 
     fn decoded<'s>(&'s self, entry: &'s Entry) -> &'s [u8] {
         entry.decoded.get_or_init(|| {
-            decode::header(self.content.get(entry.value.clone()).unwrap_or_default()).into_boxed_slice()
+            decode::header(self.content().get(entry.value.clone()).unwrap_or_default()).into_boxed_slice()
         })
     }
 }

@@ -9,6 +9,7 @@ mod scratch;
 mod test;
 mod value;
 
+pub use render::show;
 pub(crate) use scratch::Weight;
 pub use scratch::{Coverage, RuleState, Scratch};
 

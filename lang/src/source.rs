@@ -44,7 +44,7 @@ pub struct Sources {
 /// A place as a log line shows it: `mx.weir:58`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Location {
-    /// The file's name without its folders.
+    /// The file's name as it was given or found; shown without its folders.
     pub file: String,
     /// Line, from 1.
     pub line: u32,
@@ -52,7 +52,8 @@ pub struct Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}", self.file, self.line)
+        let name = self.file.rsplit('/').next().unwrap_or(&self.file);
+        write!(out, "{name}:{}", self.line)
     }
 }
 
@@ -88,7 +89,6 @@ impl Sources {
         };
         let before = source.text.as_bytes().get(..span.start as usize).unwrap_or_default();
         let line = memchr::memchr_iter(b'\n', before).count() + 1;
-        let file = source.name.rsplit('/').next().unwrap_or(&source.name).to_owned();
-        Location { file, line: u32::try_from(line).unwrap_or(u32::MAX) }
+        Location { file: source.name.clone(), line: u32::try_from(line).unwrap_or(u32::MAX) }
     }
 }

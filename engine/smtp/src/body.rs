@@ -43,6 +43,20 @@ pub enum BodyFault {
     TooLarge,
 }
 
+impl BodyFault {
+    /// A word for logs and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::BareCr => "bare_cr",
+            Self::BareLf => "bare_lf",
+            Self::Nul => "nul",
+            Self::LineTooLong => "line_too_long",
+            Self::HeaderTooLarge => "header_too_large",
+            Self::TooLarge => "message_too_large",
+        }
+    }
+}
+
 /// What one chunk held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scanned {

@@ -30,6 +30,11 @@ impl Input {
         self.bytes.get(range).unwrap_or_default()
     }
 
+    /// The size of the buffer, in bytes: what would be kept with a stretch of it.
+    pub fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// Appends what was read.
     pub fn push(&mut self, read: &[u8]) {
         self.compact();

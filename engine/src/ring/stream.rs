@@ -115,6 +115,12 @@ impl Stream {
         internet(&self.socket.options().local_addr()?)
     }
 
+    /// Whether there is input, or its end, that has not been read.
+    pub fn has_input(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        self.socket.options().recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT).is_ok()
+    }
+
     /// Sends small writes at once. Every write of weir is a whole batch of replies or commands, so it wants this.
     pub fn set_nodelay(&self) -> io::Result<()> {
         self.socket.options().set_tcp_nodelay(true)

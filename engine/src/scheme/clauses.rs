@@ -84,7 +84,8 @@ pub const CLAUSES: &[Form] = &[
                 &[Word("header"), Value(Text)],
             ]),
         ],
-        doc: "The message: a file beside the rule file, or made from these pieces (`header` is a whole line; `\\n` breaks lines).",
+        doc: "The message: a file beside the rule file, or made from these pieces. `header` is whole lines, `\\n` between them; a \
+              given Date, To or Subject takes the place of the usual one. There is no Message-ID unless it is given.",
         example: "message subject \"You won\" body \"Claim now\"",
     },
     Form {

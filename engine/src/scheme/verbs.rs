@@ -198,7 +198,7 @@ pub const VERBS: &[VerbSpec] = &[
         form: Form {
             word: "limit",
             parts: &[
-                Value(Int(1, 1_000_000)),
+                Value(Int(1, 65_000)),
                 Word("per"),
                 Value(Duration),
                 Word("by"),

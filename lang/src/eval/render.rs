@@ -83,7 +83,8 @@ fn put(out: &mut Vec<u8>, what: impl std::fmt::Display) {
     let _ = write!(out, "{what}");
 }
 
-fn show(value: Value<'_>, out: &mut Vec<u8>) {
+/// Appends a value as text.
+pub fn show(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Missing | Value::Pending | Value::Message => {}
         Value::Unknown => put(out, "unknown"),

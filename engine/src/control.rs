@@ -1,0 +1,356 @@
+//! The process: its shards, the generation that serves, and what is done to both.
+//!
+//! ```text
+//! signals, admin socket -> Control::reload -> check, test, bind -> publish -> every shard has taken it -> done
+//! ```
+//! Nothing is changed until all that can go wrong has gone right.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use weir_lang::fileset::Files;
+
+use crate::clock::Clock;
+use crate::config::{self, Base, Overrides};
+use crate::generation::{Generation, Listener};
+use crate::limits::{LISTEN_BACKLOG, RELOAD_POLL, RELOAD_TAKEN_WITHIN};
+use crate::log::{Log, Writer};
+use crate::metrics::names;
+use crate::process::Process;
+use crate::ring;
+use crate::session::Room;
+use crate::shard::{self, Progress, Served, Sockets, Start};
+use crate::simulate;
+use crate::upstream::check;
+
+/// Where rule files are.
+#[derive(Clone)]
+pub enum RuleFiles {
+    /// Files and folders of this host.
+    Disk(Vec<PathBuf>),
+    /// Somewhere else.
+    Given {
+        /// The first file.
+        root: &'static str,
+        /// How it and those that it names are read.
+        files: Arc<dyn Files + Send + Sync>,
+    },
+}
+
+/// What a process is started with.
+pub struct Setup {
+    /// The rule files.
+    pub files: RuleFiles,
+    /// Addresses that stand in for those of the files.
+    pub overrides: Overrides,
+    /// How many shards.
+    pub shards: u16,
+    /// Whether the `test` blocks must pass.
+    pub tested: bool,
+    /// Where quarantined messages are kept.
+    pub state: PathBuf,
+    /// The name server for look-ups that name none.
+    pub resolver: Option<SocketAddr>,
+    /// Most time for transactions to finish at the end.
+    pub stop_timeout: Duration,
+}
+
+/// Why a generation does not serve.
+#[derive(Debug)]
+pub enum Refused {
+    /// The rule files have faults, or their tests fail: the text to show.
+    Rules(String),
+    /// An address cannot be bound, or a thread not be started.
+    Unavailable(String),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rules(text) | Self::Unavailable(text) => out.write_str(text),
+        }
+    }
+}
+
+/// A running process.
+pub struct Control {
+    setup: Setup,
+    /// What all shards share.
+    pub process: Arc<Process>,
+    /// Control's own access to the log.
+    pub log: std::rc::Rc<Log>,
+    served: watch::Sender<Served>,
+    progress: Vec<Arc<Progress>>,
+    threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
+    checks: Mutex<Vec<AbortHandle>>,
+    reloading: tokio::sync::Mutex<()>,
+}
+
+impl Control {
+    /// Loads the rule files and starts the shards.
+    pub fn start(setup: Setup, writer: &Writer, clock: &Clock) -> Result<Self, Refused> {
+        let process = Arc::new(Process::new(config::host_name(), setup.state.clone()));
+        let served = first(&setup, &process)?;
+        let (sender, receiver) = watch::channel(served);
+        let mut control = Self {
+            log: std::rc::Rc::new(writer.lane()),
+            progress: (0..setup.shards).map(|_| Arc::default()).collect(),
+            threads: Mutex::default(),
+            checks: Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
+            served: sender,
+            process,
+            setup,
+        };
+        for index in 0..control.setup.shards {
+            control.start_shard(index, &receiver, writer, clock)?;
+        }
+        control.export();
+        Ok(control)
+    }
+
+    fn start_shard(
+        &mut self,
+        index: u16,
+        served: &watch::Receiver<Served>,
+        writer: &Writer,
+        clock: &Clock,
+    ) -> Result<(), Refused> {
+        let start = Start {
+            index,
+            process: Arc::clone(&self.process),
+            log: writer.lane(),
+            clock: clock.clone(),
+            served: served.clone(),
+            progress: self.progress.get(usize::from(index)).cloned().unwrap_or_default(),
+            resolver: self.setup.resolver,
+            stop_timeout: self.setup.stop_timeout,
+        };
+        let run = move || {
+            if let Err(refused) = ring::run(shard::run(start)) {
+                eprintln!("weir: shard {index}: {refused}");
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("shard-{index}"))
+            .spawn(run)
+            .map_err(|error| Refused::Unavailable(format!("cannot start shard {index}: {error}")))?;
+        lock(&self.threads).push(thread);
+        Ok(())
+    }
+
+    /// What serves now.
+    pub fn served(&self) -> Served {
+        self.served.borrow().clone()
+    }
+
+    /// Open sessions on all shards.
+    pub fn sessions(&self) -> usize {
+        self.progress.iter().map(|progress| progress.sessions.load(Relaxed)).sum()
+    }
+
+    /// Loads the rule files anew and returns when every shard serves them. On any fault all stays as it was.
+    pub async fn reload(&self) -> Result<Arc<Generation>, Refused> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let loaded = self.load_next().await;
+        let result = if loaded.is_ok() { "ok" } else { "failed" };
+        self.process.metrics.counter(&names::RELOADS, &[result]).increment();
+        let event = self.log.event("reload").field("result", result);
+        match loaded {
+            Ok(served) => {
+                event
+                    .field("gen", served.generation.number)
+                    .field("digest", served.generation.digest())
+                    .emit();
+                let generation = Arc::clone(&served.generation);
+                self.served.send_replace(served);
+                self.wait_taken(generation.number).await?;
+                self.restart_checks();
+                self.export();
+                Ok(generation)
+            }
+            Err(refused) => {
+                event.field("reason", refused.to_string()).emit();
+                Err(refused)
+            }
+        }
+    }
+
+    async fn load_next(&self) -> Result<Served, Refused> {
+        let now = self.served();
+        let files = self.setup.files.clone();
+        let tested = self.setup.tested;
+        // Reading and compiling takes as long as the lists are; checks and the admin socket go on meanwhile.
+        let plan = tokio::task::spawn_blocking(move || load(&files, tested))
+            .await
+            .map_err(|error| Refused::Rules(format!("loading ended early: {error}")))??;
+        let base = Base {
+            number: now.generation.number + 1,
+            older: Some(&now.generation),
+            host_name: &self.process.host_name,
+            overrides: &self.setup.overrides,
+        };
+        publishable(config::generation(plan, &base), Some(&now), self.setup.shards)
+    }
+
+    /// Every shard has taken this generation.
+    async fn wait_taken(&self, number: u64) -> Result<(), Refused> {
+        let until = tokio::time::Instant::now() + RELOAD_TAKEN_WITHIN;
+        while self.progress.iter().any(|progress| progress.generation.load(Relaxed) < number) {
+            if tokio::time::Instant::now() > until {
+                return Err(Refused::Unavailable(format!(
+                    "generation {number} is loaded, but a shard has not taken it in {} s",
+                    RELOAD_TAKEN_WITHIN.as_secs()
+                )));
+            }
+            tokio::time::sleep(RELOAD_POLL).await;
+        }
+        Ok(())
+    }
+
+    /// Every shard serves the first generation: the sockets are open.
+    pub async fn ready(&self) -> Result<(), Refused> {
+        self.wait_taken(1).await?;
+        self.restart_checks();
+        let generation = self.served().generation;
+        self.log
+            .event("ready")
+            .field("gen", generation.number)
+            .field("digest", generation.digest())
+            .field("role", generation.plan.role().unwrap_or("none"))
+            .field("shards", self.setup.shards)
+            .emit();
+        Ok(())
+    }
+
+    fn restart_checks(&self) {
+        let mut checks = lock(&self.checks);
+        checks.drain(..).for_each(|check| check.abort());
+        for pool in &self.served().generation.pools {
+            // Transactions that wait on a pool of the generation before look again.
+            pool.wake();
+            let Some(spec) = &pool.spec.check else {
+                pool.members.iter().for_each(|member| _ = member.server.set_up(true));
+                continue;
+            };
+            for member in &pool.members {
+                let watching = check::watch(
+                    Arc::clone(pool),
+                    Arc::clone(&member.server),
+                    spec.clone(),
+                    self.process.host_name.clone(),
+                    std::rc::Rc::clone(&self.log),
+                );
+                checks.push(tokio::task::spawn_local(watching).abort_handle());
+            }
+        }
+    }
+
+    /// Puts into the metrics what is asked for when the page is made.
+    fn export(&self) {
+        let served = self.served();
+        crate::export::generation(&self.process.metrics, &served);
+    }
+
+    /// Accepts no more, lets transactions finish, ends the shards.
+    pub async fn stop(&self) {
+        self.log.event("stopping").field("sessions", self.sessions()).emit();
+        self.served.send_modify(|served| served.stopping = true);
+        let threads: Vec<_> = lock(&self.threads).drain(..).collect();
+        // A shard that panicked has said so on its own.
+        let _ended =
+            tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join()))
+                .await;
+        self.log.event("stopped").emit();
+    }
+}
+
+/// Nothing that holds these locks can panic half-way, so a poisoned lock guards sound data.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Reads, checks and tests rule files.
+fn load(files: &RuleFiles, tested: bool) -> Result<Arc<weir_lang::plan::Plan>, Refused> {
+    let loaded = match files {
+        RuleFiles::Disk(paths) => config::load(paths).map_err(Refused::Rules)?,
+        RuleFiles::Given { root, files } => config::load_from([*root], &**files),
+    };
+    let shown = loaded.render(weir_lang::diagnostic::render::Style::Plain);
+    let plan = loaded.plan.ok_or(Refused::Rules(shown))?;
+    if tested {
+        let report = simulate::run_tests(&plan, None);
+        if let Some(failures) = report.failures() {
+            return Err(Refused::Rules(format!(
+                "{failures}\nthe tests of the rule files fail; nothing was changed"
+            )));
+        }
+    }
+    Ok(plan)
+}
+
+fn first(setup: &Setup, process: &Process) -> Result<Served, Refused> {
+    let plan = load(&setup.files, setup.tested)?;
+    let base = Base { number: 1, older: None, host_name: &process.host_name, overrides: &setup.overrides };
+    publishable(config::generation(plan, &base), None, setup.shards)
+}
+
+/// Opens what a generation needs beyond the one before.
+fn publishable(generation: Generation, older: Option<&Served>, shards: u16) -> Result<Served, Refused> {
+    let lacking = config::shortcomings(&generation);
+    if !lacking.is_empty() {
+        return Err(Refused::Rules(lacking.join("\n")));
+    }
+    let is_open = |listener: &Listener, address: &SocketAddr| {
+        let open = older.and_then(|older| older.generation.listener(&listener.label));
+        open.is_some_and(|open| open.bind.contains(address))
+    };
+    let sockets: Vec<Sockets> = (0..shards).map(|_| Sockets::default()).collect();
+    for listener in &generation.listeners {
+        for &address in listener.bind.iter().filter(|address| !is_open(listener, address)) {
+            for shard in &sockets {
+                let socket = bind(address).map_err(|error| {
+                    Refused::Unavailable(format!(
+                        "listener `{}`: cannot bind {address}: {error}",
+                        listener.label
+                    ))
+                })?;
+                lock(shard).push((listener.label.clone(), address, socket));
+            }
+        }
+    }
+    let rooms: HashMap<String, Arc<Room>> = generation
+        .listeners
+        .iter()
+        .map(|listener| {
+            let room = older.and_then(|older| older.rooms.get(&listener.label));
+            (listener.label.clone(), Room::new(listener.slots, room))
+        })
+        .collect();
+    Ok(Served {
+        generation: Arc::new(generation),
+        rooms: Arc::new(rooms),
+        sockets: Arc::new(sockets),
+        stopping: false,
+    })
+}
+
+/// A listening socket that shares its address with those of the other shards.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,98 @@
+//! One decision: the rules of a phase against the facts, with what is missing gathered in between.
+//!
+//! ```text
+//! evaluate -> decided
+//!          -> needs -> gather starts all that can still be reached, together -> first answer -> evaluate
+//! ```
+//! A decision that needs nothing more waits for nothing, whatever else is still open.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use weir_lang::eval::Scratch;
+use weir_lang::plan::{Ending, Step};
+use weir_lang::value::{Facts as _, Slot, Value};
+
+use crate::facts::{Answer, Facts};
+use crate::scheme::Phase;
+
+/// Finds out what slots ask.
+pub trait Gather {
+    /// Begins to find out; what is known at once is given back, all else comes by [`Self::next`]. A slot that is under
+    /// way already is not begun again.
+    fn start(&mut self, facts: &Facts, scratch: &Scratch, slot: Slot) -> Option<Answer>;
+
+    /// The next answer; `None` when nothing is under way or `until` has come.
+    fn next(&mut self, until: Option<Instant>) -> impl Future<Output = Option<(Slot, Answer)>>;
+
+    /// How long a slot took that was not answered at once.
+    fn took(&self, _slot: Slot) -> Option<Duration> {
+        None
+    }
+}
+
+/// Decides a phase.
+pub async fn decide<G: Gather>(
+    phase: Phase,
+    facts: &mut Facts,
+    scratch: &mut Scratch,
+    gather: &mut G,
+) -> Ending {
+    let began = Instant::now();
+    loop {
+        let generation = std::sync::Arc::clone(&facts.generation);
+        match generation.plan.evaluate(phase.index(), facts, scratch) {
+            Step::Decided(ending) => return ending,
+            Step::Needs => {}
+        }
+        // Each round settles at least one of the wanted slots, failed look-ups included, so the loop is bounded by the
+        // plan's slots.
+        if start_wanted(facts, scratch, gather) {
+            continue;
+        }
+        let until = scratch.deadline().map(|milliseconds| began + Duration::from_millis(milliseconds));
+        match gather.next(until).await {
+            Some((slot, answer)) => facts.settle(slot, answer),
+            None => give_up(facts, scratch),
+        }
+    }
+}
+
+/// Starts what is wanted; true when something was answered at once.
+fn start_wanted<G: Gather>(facts: &mut Facts, scratch: &Scratch, gather: &mut G) -> bool {
+    let mut settled = false;
+    for &slot in scratch.wanted() {
+        if facts.answer(slot) != Value::Pending {
+            continue;
+        }
+        if let Some(answer) = gather.start(facts, scratch, slot) {
+            facts.settle(slot, answer);
+            settled = true;
+        }
+    }
+    settled
+}
+
+/// The deadline has come: what is still open is unknown.
+fn give_up(facts: &mut Facts, scratch: &Scratch) {
+    for &slot in scratch.wanted() {
+        if facts.answer(slot) == Value::Pending {
+            facts.settle(slot, unknown(facts, slot));
+        }
+    }
+}
+
+/// The answer of a slot whose look-up failed: the state that its kind has for that.
+pub fn unknown(facts: &Facts, slot: Slot) -> Answer {
+    use crate::generation::Question;
+    use crate::scheme::fields::{LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER};
+    let state =
+        |spec: &weir_lang::scheme::AnswerSpec| Answer::state(u8::try_from(spec.unknown).unwrap_or_default());
+    match facts.generation.question(slot) {
+        Question::Dnsbl(_) => state(&LISTED_ANSWER),
+        Question::Clamav(_) => state(&VIRUS_ANSWER),
+        Question::SenderMx => state(&MX_ANSWER),
+        Question::SpokeEarly => Answer::Bool(false),
+        Question::ReverseName | Question::Unanswerable => Answer::Unknown,
+    }
+}

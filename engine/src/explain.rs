@@ -1,0 +1,246 @@
+//! `weir explain`: one message through all phases, with every rule, value, time and place.
+
+use std::fmt::Write;
+use std::io::Read;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use weir_lang::eval::{Coverage, RuleState, Scratch};
+use weir_lang::plan::RuleSpec;
+
+use crate::cli::{Exit, Explain};
+use crate::clock::Clock;
+use crate::commands::{failed, refused, say};
+use crate::config::{self, Base, Overrides};
+use crate::counts::Counts;
+use crate::dns::Dns;
+use crate::facts::Facts;
+use crate::generation::Generation;
+use crate::lookups::{Lookups, Scanners, Sources};
+use crate::process::Process;
+use crate::rehearse::{Destination, Mail, Outcome, Rehearsal};
+use crate::ring::{self, Watch};
+
+/// The largest message that is read.
+const MESSAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Explains a message.
+pub fn explain(args: &Explain) -> Exit {
+    let content = match read(&args.message) {
+        Ok(content) => content,
+        Err(error) => return failed(&format!("{}: {error}", args.message.display())),
+    };
+    let loaded = match config::load(&args.rules) {
+        Ok(loaded) => loaded,
+        Err(reason) => return failed(&reason),
+    };
+    let Some(plan) = loaded.plan.clone() else { return refused(&loaded) };
+    let host_name = config::host_name();
+    let overrides = Overrides { dns: args.resolver, ..Overrides::default() };
+    let base = Base { number: 1, older: None, host_name: &host_name, overrides: &overrides };
+    let generation = Arc::new(config::generation(plan, &base));
+    let mail = Mail {
+        client: args.client,
+        helo: args.helo.clone(),
+        sender: args.from.clone(),
+        rcpts: args.rcpt.clone(),
+        content,
+        stressed: false,
+    };
+    // Virus scanners are reached over the ring, as in a session.
+    let sheet = match ring::run(run(&generation, &mail, host_name, args.resolver)) {
+        Ok(Some(sheet)) => sheet,
+        Ok(None) => return failed("the rule files have no listener, so nobody can connect"),
+        Err(refused) => {
+            eprintln!("weir: {refused}");
+            return Exit::Unavailable;
+        }
+    };
+    say(&if args.json { format!("{:#}\n", sheet.json(&generation)) } else { sheet.text(&generation) });
+    Exit::Ok
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path)?)
+    };
+    source.take(MESSAGE_BYTES_MAX).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// What is printed.
+struct Sheet {
+    outcome: Outcome,
+    facts: Facts,
+    scratch: Scratch,
+}
+
+async fn run(
+    generation: &Arc<Generation>,
+    mail: &Mail,
+    host_name: String,
+    resolver: Option<std::net::SocketAddr>,
+) -> Option<Sheet> {
+    let process = Arc::new(Process::new(host_name, std::path::PathBuf::new()));
+    let clock = Clock::system();
+    let sources = Rc::new(Sources {
+        dns: Dns::new(clock.clone(), resolver),
+        clamd: Scanners::new(Watch::start(), clock.clone()),
+        counts: Counts::new(&process.metrics),
+    });
+    let rehearsal = Rehearsal::new(&process, generation, mail, Lookups::new(sources, None))?;
+    let mut coverage = Coverage::new(&generation.plan);
+    let now = i64::try_from(clock.unix_s()).unwrap_or(i64::MAX);
+    let (outcome, facts, scratch) = rehearsal.run(mail, now, &mut coverage).await;
+    Some(Sheet { outcome, facts, scratch })
+}
+
+impl Sheet {
+    fn verdict(&self) -> &'static str {
+        match (&self.outcome.destination, self.outcome.said.last().map_or(0, |said| said.code / 100)) {
+            (Some(Destination::Discard), _) => "discard",
+            (Some(_), _) => "send",
+            (None, 4) => "defer",
+            (None, 5) => "reject",
+            (None, _) => "none",
+        }
+    }
+
+    fn destination(&self) -> String {
+        match &self.outcome.destination {
+            Some(Destination::Pool(pool)) => format!("pool {pool}"),
+            Some(Destination::Maildir(folder)) => format!("maildir {folder}"),
+            Some(Destination::Discard) => String::from("discard"),
+            None => String::from("nobody"),
+        }
+    }
+
+    fn text(&self, generation: &Generation) -> String {
+        let mut text = format!("verdict: {} ({})\n\nphases\n", self.verdict(), self.destination());
+        for said in &self.outcome.said {
+            let enhanced = said
+                .enhanced
+                .map_or_else(String::new, |(class, subject, detail)| format!("{class}.{subject}.{detail} "));
+            let at = said.at.as_deref().unwrap_or("");
+            let took = milliseconds(said.took);
+            _ = writeln!(
+                text,
+                "  {:<8} {took:>9}  {} {enhanced}{}  {at}",
+                said.phase.name(),
+                said.code,
+                said.text
+            );
+        }
+        section(&mut text, "actions", &self.outcome.did, |did| {
+            let shadow = if did.shadow { "shadow " } else { "" };
+            format!("{:<8} {shadow}{} {}  {}", did.phase.name(), did.verb, did.what, did.at)
+        });
+        section(&mut text, "look-ups", &self.outcome.looked, |looked| {
+            let took = looked.took.map_or_else(|| String::from("known"), milliseconds);
+            format!("{:<20} {took:>9}  {:<10} {}", looked.name, looked.result, looked.argument)
+        });
+        section(&mut text, "scores", &self.outcome.scores, |(group, score)| format!("{group:<20} {score}"));
+        let rules: Vec<(usize, &RuleSpec)> = generation.plan.rules().iter().enumerate().collect();
+        section(&mut text, "rules", &rules, |(index, rule)| {
+            let weight = rule.weight.map_or_else(String::new, |weight| weight.to_string());
+            let said = rule.text.as_deref().unwrap_or("");
+            format!(
+                "{:<8} {:<24} {weight:>6}  {:<24} {said}",
+                self.state(*index, rule),
+                rule.name,
+                rule.location.to_string()
+            )
+        });
+        text
+    }
+
+    /// What a rule said.
+    fn state(&self, index: usize, rule: &RuleSpec) -> &'static str {
+        match self.scratch.rule(index) {
+            _ if rule.off => "off",
+            RuleState::Hit => "HIT",
+            RuleState::Miss => "-",
+            RuleState::Pending => "waiting",
+            RuleState::Unrun => "not run",
+        }
+    }
+
+    fn json(&self, generation: &Generation) -> Value {
+        let outcome = &self.outcome;
+        let message = self.facts.message.as_deref();
+        let texts = |texts: &[Box<[u8]>]| {
+            texts.iter().map(|text| String::from_utf8_lossy(text).into_owned()).collect::<Vec<_>>()
+        };
+        json!({
+            "verdict": self.verdict(),
+            "destination": self.destination(),
+            "client": self.facts.client.to_string(),
+            "rules_digest": generation.digest(),
+            "replies": outcome.said.iter().map(|said| json!({
+                "phase": said.phase.name(),
+                "code": said.code,
+                "enhanced": said.enhanced.map(|(class, subject, detail)| format!("{class}.{subject}.{detail}")),
+                "text": said.text,
+                "at": said.at,
+                "us": micros(said.took),
+            })).collect::<Vec<_>>(),
+            "actions": outcome.did.iter().map(|did| json!({
+                "phase": did.phase.name(), "verb": did.verb, "what": did.what, "shadow": did.shadow, "at": did.at,
+            })).collect::<Vec<_>>(),
+            "lookups": outcome.looked.iter().map(|looked| json!({
+                "name": looked.name, "argument": looked.argument, "result": looked.result, "us": looked.took.map(micros),
+            })).collect::<Vec<_>>(),
+            "score": outcome.scores.iter().map(|(group, score)| (group.clone(), number(*score))).collect::<serde_json::Map<_, _>>(),
+            "hits": outcome.hits,
+            "rules": generation.plan.rules().iter().enumerate().map(|(index, rule)| json!({
+                "name": rule.name,
+                "state": self.state(index, rule),
+                "weight": rule.weight.map(number),
+                "text": rule.text,
+                "at": rule.location.to_string(),
+            })).collect::<Vec<_>>(),
+            "parts": message.map(|message| json!({
+                "count": message.structure().leaves().count(),
+                "types": texts(message.types()),
+                "attachments": texts(message.attachment_names()),
+                "too_complex": message.is_too_complex(),
+            })),
+            "message": message.map(|message| json!({
+                "size": message.wire_bytes(),
+                "hops": message.hops(),
+                "subject": message.header("Subject").map(|text| String::from_utf8_lossy(text).into_owned()),
+                "from": message.address("From").map(|text| String::from_utf8_lossy(text).into_owned()),
+                "urls": texts(message.urls()),
+                "url_domains": texts(message.url_domains()),
+            })),
+        })
+    }
+}
+
+fn section<T>(text: &mut String, title: &str, rows: &[T], line: impl Fn(&T) -> String) {
+    if rows.is_empty() {
+        return;
+    }
+    _ = writeln!(text, "\n{title}");
+    for row in rows {
+        _ = writeln!(text, "  {}", line(row).trim_end());
+    }
+}
+
+fn milliseconds(took: std::time::Duration) -> String {
+    format!("{:.3} ms", took.as_secs_f64() * 1000.0)
+}
+
+fn micros(took: std::time::Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A score as a JSON number.
+fn number(score: weir_lang::score::Score) -> Value {
+    score.to_string().parse::<serde_json::Number>().map_or(Value::Null, Value::Number)
+}

@@ -1,0 +1,91 @@
+//! What the metrics page asks for when it is made: states of pools, listeners and the generation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::http::Pages;
+use crate::metrics::{Registry, names};
+use crate::shard::Served;
+use crate::upstream::pool::{Admin, Pool, Server};
+
+/// The pages of a process.
+pub struct Exported(pub Arc<Registry>);
+
+impl Pages for Exported {
+    fn metrics(&self) -> String {
+        self.0.render()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Registers what this generation has.
+pub fn generation(registry: &Registry, served: &Served) {
+    let number = served.generation.number;
+    registry.pulled(&names::GENERATION, &[], move || whole(number));
+    registry.pulled(&names::GENERATION_INFO, &[&served.generation.digest()], || 1.0);
+    registry.pulled(&names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], || 1.0);
+    for pool in &served.generation.pools {
+        export_pool(registry, pool);
+    }
+    for (label, room) in served.rooms.iter() {
+        let room = Arc::clone(room);
+        registry.pulled(&names::SESSIONS, &[label], move || whole(room.sessions() as u64));
+    }
+    for (spec, entries) in served.generation.plan.lists().filter(|(spec, _)| !spec.name.is_empty()) {
+        let count = entries.len() as u64;
+        registry.pulled(&names::LIST_ENTRIES, &[&spec.name], move || whole(count));
+    }
+}
+
+fn export_pool(registry: &Registry, pool: &Arc<Pool>) {
+    let name = pool.spec.name.as_str();
+    let of = |read: fn(&Pool) -> u64| {
+        let pool = Arc::clone(pool);
+        move || whole(read(&pool))
+    };
+    registry.pulled(&names::POOL_WAITING, &[name], of(|pool| pool.waiting() as u64));
+    registry.pulled(&names::POOL_RETRIES, &[name, "failed"], of(|pool| pool.retries.load(Relaxed)));
+    registry.pulled(&names::POOL_EMPTY, &[name], of(|pool| pool.empty.load(Relaxed)));
+    for member in &pool.members {
+        export_server(registry, name, &member.server);
+    }
+}
+
+fn export_server(registry: &Registry, pool: &str, server: &Arc<Server>) {
+    let name = server.name.as_str();
+    let of = |read: fn(&Server) -> u64| {
+        let server = Arc::clone(server);
+        move || whole(read(&server))
+    };
+    registry.pulled(&names::SERVER_UP, &[pool, name], of(|server| u64::from(server.is_up())));
+    registry.pulled(&names::SERVER_TRANSACTIONS, &[pool, name], of(|server| u64::from(server.busy())));
+    registry.pulled(
+        &names::SERVER_CHECK_FAILURES,
+        &[pool, name],
+        of(|server| server.check_failures.load(Relaxed)),
+    );
+    let total = |result: &str, counter: fn(&Server) -> &AtomicU64| {
+        let server = Arc::clone(server);
+        registry.pulled(&names::SERVER_TRANSACTIONS_TOTAL, &[pool, name, result], move || {
+            whole(counter(&server).load(Relaxed))
+        });
+    };
+    total("accepted", |server| &server.accepted);
+    total("refused", |server| &server.refused);
+    total("broken", |server| &server.broken);
+    for admin in [Admin::Ready, Admin::Drain, Admin::Maint] {
+        let server = Arc::clone(server);
+        registry.pulled(&names::SERVER_STATE, &[pool, name, admin.word()], move || {
+            whole(u64::from(server.admin() == admin))
+        });
+    }
+}
+
+/// Prometheus numbers are floats; counts up to 2^53 are exact.
+#[expect(clippy::cast_precision_loss, reason = "exact up to 2^53, which no count here reaches")]
+fn whole(number: u64) -> f64 {
+    number as f64
+}

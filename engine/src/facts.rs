@@ -1,0 +1,271 @@
+//! What is known of a session, its transaction and its message: the values behind the fields of rule files.
+//!
+//! A held field is read by the function at its place in [`READERS`], which stands in the order of
+//! [`crate::scheme::fields::FIELDS`]. Answers of lookups are put in by `decide` as they come.
+
+mod answer;
+mod readers;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use weir_lang::eval::Scratch;
+use weir_lang::value::{self, Slot, StatementId, Value};
+
+pub use answer::Answer;
+
+use crate::generation::{Act, Generation, Listener};
+use crate::mail::Message;
+use crate::process::Process;
+use crate::scheme::Phase;
+
+/// A mailbox as the client wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mailbox {
+    /// `local@domain`; empty for the null sender.
+    pub address: Box<[u8]>,
+    /// Where the `@` before the domain is; the whole length when there is none.
+    at: usize,
+}
+
+impl Mailbox {
+    /// From its text.
+    pub fn new(address: &[u8]) -> Self {
+        let at = memchr::memrchr(b'@', address).unwrap_or(address.len());
+        Self { address: address.into(), at }
+    }
+
+    /// What is before the `@`.
+    pub fn local(&self) -> &[u8] {
+        self.address.get(..self.at).unwrap_or_default()
+    }
+
+    /// What is behind the `@`; empty when there is none.
+    pub fn domain(&self) -> &[u8] {
+        self.address.get(self.at + 1..).unwrap_or_default()
+    }
+}
+
+/// The facts of a session.
+pub struct Facts {
+    /// The generation by which the session or its transaction is judged.
+    pub generation: Arc<Generation>,
+    /// What all sessions share.
+    pub process: Arc<Process>,
+    /// Where the client connected.
+    pub listener: Arc<Listener>,
+    /// The client's address.
+    pub client: IpAddr,
+    /// The client's port.
+    pub port: u16,
+    /// The client's network was remembered as passed.
+    pub passed: bool,
+    /// The listener was stressed when the client connected.
+    pub stressed: bool,
+    /// Recipients refused with a 5yz.
+    pub unknown_rcpts: u32,
+    /// Messages of this session before this one.
+    pub messages: u32,
+    /// What the client calls itself.
+    pub helo: Vec<u8>,
+    /// The sender.
+    pub sender: Mailbox,
+    /// The size that the client declared.
+    pub declared_size: Option<u64>,
+    /// The recipient being judged.
+    pub rcpt: Mailbox,
+    /// The accepted recipients.
+    pub rcpts: Vec<Box<[u8]>>,
+    /// The message, once it is here.
+    pub message: Option<Rc<Message>>,
+    /// The time at which the rules look: frozen for tests, else that of the phase's beginning.
+    pub now: i64,
+    answers: Vec<Answer>,
+}
+
+/// IPv4 clients are of one network when their first 24 bits are, IPv6 clients when their first 64 are.
+pub const fn net_bits(ip: IpAddr) -> u8 {
+    match ip {
+        IpAddr::V4(_) => 24,
+        IpAddr::V6(_) => 64,
+    }
+}
+
+/// The network of a client: its address with the host's bits cleared.
+pub fn net_of(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => IpAddr::V4((u32::from(ip) & 0xffff_ff00).into()),
+        IpAddr::V6(ip) => IpAddr::V6((u128::from(ip) & !u128::from(u64::MAX)).into()),
+    }
+}
+
+impl Facts {
+    /// The facts of a client that has just connected.
+    pub fn new(
+        process: Arc<Process>,
+        generation: Arc<Generation>,
+        listener: Arc<Listener>,
+        client: IpAddr,
+        port: u16,
+    ) -> Self {
+        let passed =
+            process.table.knows((PASSED, Key::Net(net_of(client), net_bits(client))), process.seconds());
+        let slots = generation.plan.slots().len();
+        Self {
+            generation,
+            process,
+            listener,
+            client,
+            port,
+            passed,
+            stressed: false,
+            unknown_rcpts: 0,
+            messages: 0,
+            helo: Vec::new(),
+            sender: Mailbox::default(),
+            declared_size: None,
+            rcpt: Mailbox::default(),
+            rcpts: Vec::new(),
+            message: None,
+            now: 0,
+            answers: std::iter::repeat_with(|| Answer::Pending).take(slots).collect(),
+        }
+    }
+
+    /// Judges by another generation from now on; all answers are forgotten, since its slots are others.
+    pub fn adopt(&mut self, generation: Arc<Generation>) {
+        self.answers.clear();
+        self.answers.resize_with(generation.plan.slots().len(), || Answer::Pending);
+        self.generation = generation;
+    }
+
+    /// Puts in what a lookup found.
+    pub fn settle(&mut self, slot: Slot, answer: Answer) {
+        if let Some(place) = self.answers.get_mut(usize::from(slot.0)) {
+            *place = answer;
+        }
+    }
+
+    /// What a lookup found.
+    pub fn answer_of(&self, slot: Slot) -> &Answer {
+        self.answers.get(usize::from(slot.0)).unwrap_or(&Answer::Unknown)
+    }
+
+    /// Forgets what was found for this phase and those after it: they begin anew.
+    pub fn forget_from(&mut self, phase: Phase) {
+        for (answer, slot) in self.answers.iter_mut().zip(self.generation.plan.slots()) {
+            if slot.since >= phase.index() {
+                *answer = Answer::Pending;
+            }
+        }
+    }
+
+    /// Ends the transaction: its envelope and message are gone.
+    pub fn end_transaction(&mut self) {
+        self.forget_from(Phase::Mail);
+        self.sender = Mailbox::default();
+        self.declared_size = None;
+        self.rcpt = Mailbox::default();
+        self.rcpts.clear();
+        self.message = None;
+    }
+}
+
+/// An operand of a statement as text.
+pub fn shown(statement: StatementId, operand: usize, facts: &Facts, scratch: &Scratch) -> String {
+    let mut text = Vec::new();
+    let plan = &facts.generation.plan;
+    if let Some(operand) = plan.statement(statement).args.get(operand) {
+        plan.render(operand, facts, scratch, &mut text);
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The name under which `remember client.net ... as passed` keeps a network.
+pub const PASSED: &str = "passed";
+
+impl value::Facts for Facts {
+    fn field(&self, spec: usize, argument: Option<&str>) -> Value<'_> {
+        readers::READERS.get(spec).map_or(Value::Missing, |read| read(self, argument))
+    }
+
+    fn answer(&self, slot: Slot) -> Value<'_> {
+        self.answer_of(slot).value()
+    }
+
+    fn member(&self, slot: Slot, member: usize) -> Value<'_> {
+        self.answer_of(slot).member(member)
+    }
+
+    fn compute(&self, _spec: usize, _arguments: &[Value<'_>]) -> Value<'_> {
+        Value::Missing
+    }
+
+    fn ask(&self, statement: StatementId) -> bool {
+        let Act::Limit { most, window, key } = self.generation.act(statement) else { return true };
+        let plan = &self.generation.plan;
+        let Some(operand) = plan.statement(statement).args.get(*key) else { return true };
+        let key = Key::of(plan.operand(operand, self));
+        let count = self.process.table.count((statement.0, key), self.process.seconds(), *window);
+        count <= *most
+    }
+
+    fn now(&self) -> i64 {
+        self.now
+    }
+}
+
+/// A value as the key of a table: what compares equal counts together, so texts are in lower case.
+#[derive(Hash, PartialEq, Eq)]
+pub enum Key {
+    /// None.
+    Missing,
+    /// An address.
+    Ip(IpAddr),
+    /// A network.
+    Net(IpAddr, u8),
+    /// A text.
+    Text(Vec<u8>),
+    /// A number.
+    Int(i64),
+}
+
+impl Key {
+    /// The key that a value is.
+    pub fn of(value: Value<'_>) -> Self {
+        match value {
+            Value::Ip(ip) => Self::Ip(ip),
+            Value::Net(ip, bits) => Self::Net(ip, bits),
+            Value::Text(text) => Self::Text(text.to_ascii_lowercase()),
+            Value::Int(number) => Self::Int(number),
+            _ => Self::Missing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheme::fields::FIELDS;
+
+    #[test]
+    fn each_field_has_its_reader() {
+        assert_eq!(readers::READERS.len(), FIELDS.len());
+    }
+
+    #[test]
+    fn a_mailbox_is_cut_at_the_last_at_sign() {
+        let mailbox = Mailbox::new(b"\"a@b\"@example.org");
+        assert_eq!((mailbox.local(), mailbox.domain()), (&b"\"a@b\""[..], &b"example.org"[..]));
+        let bare = Mailbox::new(b"postmaster");
+        assert_eq!((bare.local(), bare.domain()), (&b"postmaster"[..], &b""[..]));
+        assert_eq!(Mailbox::default().domain(), b"");
+    }
+
+    #[test]
+    fn networks() {
+        assert_eq!(net_of("192.0.2.77".parse().unwrap()), "192.0.2.0".parse::<IpAddr>().unwrap());
+        assert_eq!(net_of("2001:db8:1:2:3::4".parse().unwrap()), "2001:db8:1:2::".parse::<IpAddr>().unwrap());
+    }
+}

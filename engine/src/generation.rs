@@ -1,0 +1,270 @@
+//! A generation: one loaded rule file set with everything that its declarations name, ready to serve.
+//!
+//! `config` makes it, `reload` publishes it, sessions read it. It never changes; a transaction keeps the one that it
+//! began with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use weir_lang::plan::{Plan, Target};
+use weir_lang::value::{Slot, StatementId};
+use weir_smtp::{Enhanced, ServerConfig};
+
+use crate::clamd;
+use crate::dns::Listing;
+use crate::upstream::pool::{FixedReply, Pool};
+
+/// One loaded file set.
+#[derive(Debug)]
+pub struct Generation {
+    /// Counts up from 1 with each load of this process.
+    pub number: u64,
+    /// The rules.
+    pub plan: Arc<Plan>,
+    /// What each statement of the plan does, by its id.
+    pub acts: Vec<Act>,
+    /// What each slot of the plan asks, by its index.
+    pub questions: Vec<Question>,
+    /// Where clients connect.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Where messages go.
+    pub pools: Vec<Arc<Pool>>,
+}
+
+impl Generation {
+    /// What a statement does.
+    pub fn act(&self, statement: StatementId) -> &Act {
+        self.acts.get(statement.0 as usize).unwrap_or(&Act::Accept)
+    }
+
+    /// What a slot asks.
+    pub fn question(&self, slot: Slot) -> &Question {
+        self.questions.get(usize::from(slot.0)).unwrap_or(&Question::Unanswerable)
+    }
+
+    /// The pool of this name.
+    pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
+        self.pools.iter().find(|pool| pool.spec.name == name)
+    }
+
+    /// The listener of this name.
+    pub fn listener(&self, name: &str) -> Option<&Arc<Listener>> {
+        self.listeners.iter().find(|listener| listener.label == name)
+    }
+
+    /// The rule file set in 16 hexadecimal digits: equal on hosts that serve the same rules.
+    pub fn digest(&self) -> String {
+        format!("{:016x}", self.plan.digest())
+    }
+
+    /// The name under which a lookup is logged and counted.
+    pub fn lookup_name(&self, slot: Slot) -> &str {
+        match self.plan.slots().get(usize::from(slot.0)).map(|spec| spec.target) {
+            Some(Target::Declaration(index)) => {
+                self.plan.declarations().get(index).map_or("?", |declared| declared.name.as_str())
+            }
+            Some(Target::Field(index)) => {
+                crate::scheme::fields::FIELDS.get(index).map_or("?", |field| field.name)
+            }
+            Some(Target::Function(_)) | None => "?",
+        }
+    }
+}
+
+/// What a slot asks.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// A DNS list about the slot's argument.
+    Dnsbl(Arc<Dnsbl>),
+    /// A virus scanner about the message.
+    Clamav(Arc<Clamav>),
+    /// `client.rdns`
+    ReverseName,
+    /// `client.spoke_early`
+    SpokeEarly,
+    /// `sender.domain.mx`
+    SenderMx,
+    /// Nothing that this engine can ask: always unknown.
+    Unanswerable,
+}
+
+/// A DNS list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dnsbl {
+    /// Its name in the rule file.
+    pub name: String,
+    /// The domain below which it answers.
+    pub zone: String,
+    /// Which replies mean what.
+    pub listing: Listing,
+    /// How long to wait for it.
+    pub timeout: Duration,
+    /// The name server to ask, if not the host's.
+    pub server: Option<SocketAddr>,
+}
+
+/// A virus scanner.
+#[derive(Clone, Debug)]
+pub struct Clamav {
+    /// Its name in the rule file.
+    pub name: String,
+    /// How it is reached, and its bounds.
+    pub settings: clamd::Settings,
+    /// Most scans at once, over all shards.
+    pub slots: Arc<Semaphore>,
+}
+
+/// What a statement does, its constants read once at load. `usize` fields are indices into the statement's `args`.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Ends the phase.
+    Accept,
+    /// A refusal.
+    Refuse {
+        /// How it ends.
+        how: Refusal,
+        /// The reply's code.
+        code: u16,
+        /// The reply's enhanced code.
+        enhanced: Enhanced,
+        /// The reply's text.
+        text: usize,
+    },
+    /// 250, and gone.
+    Discard,
+    /// To a pool.
+    SendPool(Arc<Pool>),
+    /// To a maildir.
+    SendMaildir(PathBuf),
+    /// A copy into this box.
+    Quarantine(String),
+    /// A header line.
+    AddHeader {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: usize,
+    },
+    /// Header lines by name, `*` for any characters.
+    RemoveHeader(Vec<String>),
+    /// Wait before the greeting.
+    Greet(Greet),
+    /// Count a key.
+    Limit {
+        /// Most in a window.
+        most: u64,
+        /// The window, in seconds.
+        window: u64,
+        /// The key.
+        key: usize,
+    },
+    /// Keep a key.
+    Remember {
+        /// The key.
+        key: usize,
+        /// For how many seconds.
+        seconds: u64,
+        /// Under which name.
+        name: String,
+    },
+    /// Wait before the reply.
+    Delay(Duration),
+    /// A line in the log.
+    Note {
+        /// Its text.
+        text: usize,
+    },
+}
+
+/// How a refusal ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `reject`
+    Reject,
+    /// `defer`
+    Defer,
+    /// `drop`: the connection is closed behind the reply.
+    Drop,
+}
+
+/// The waits of `greet`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greet {
+    /// Ordinarily.
+    pub after: Duration,
+    /// When the listener is stressed.
+    pub stressed: Duration,
+    /// For a client that is remembered as passed.
+    pub remembered: Duration,
+}
+
+/// Where clients connect, and the bounds of their sessions.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Its name in the rule file.
+    pub label: String,
+    /// Where it listens.
+    pub bind: Vec<SocketAddr>,
+    /// The name that it gives itself.
+    pub name: String,
+    /// Names of the `net` lists whose clients are served; empty serves all.
+    pub from: Vec<String>,
+    /// Most sessions at once.
+    pub sessions: usize,
+    /// Most sessions at once of one key.
+    pub sessions_per: Option<(u64, SessionKey)>,
+    /// From how many sessions on it is stressed.
+    pub stressed_above: usize,
+    /// What its SMTP machine is told: limits, extensions, line breaks.
+    pub server: Arc<ServerConfig>,
+    /// Waits of a session.
+    pub timeouts: Timeouts,
+    /// The reply above its bounds.
+    pub full: FixedReply,
+    /// Messages judged at once, the room for more and their wait.
+    pub slots: Option<Slots>,
+    /// Most time for the rules of one message.
+    pub budget: Duration,
+    /// The reply when that is over.
+    pub over_budget: FixedReply,
+}
+
+/// Whose sessions are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionKey {
+    /// `client.ip`
+    Ip,
+    /// `client.net`
+    Net,
+}
+
+/// Waits of a session (RFC 5321, 4.5.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a command.
+    pub command: Duration,
+    /// For more of a message.
+    pub data: Duration,
+    /// For the client to take a reply.
+    pub write: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { command: Duration::from_mins(5), data: Duration::from_mins(3), write: Duration::from_mins(1) }
+    }
+}
+
+/// Messages judged at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// How many.
+    pub at_once: usize,
+    /// How many more wait.
+    pub waiting: usize,
+    /// How long.
+    pub waiting_for: Duration,
+}

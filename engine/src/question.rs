@@ -1,0 +1,112 @@
+//! What look-ups ask and how their answers become facts: the same for a live session, a test and `weir explain`.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use weir_lang::eval::Scratch;
+use weir_lang::value::Value;
+
+use crate::clamd::{Clamd, Scan};
+use crate::dns::{self, Known, Listed, Mx, Reverse};
+use crate::facts::{Answer, Facts};
+use crate::generation::{Act, Dnsbl, Greet};
+use crate::limits::DNSBL_NAMES_MAX;
+use crate::mail::Message;
+use crate::ring::Segment;
+use crate::scheme::fields::{LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER};
+
+impl Dnsbl {
+    /// The names to ask for about a value: an address, a domain, or several domains.
+    pub fn questions(&self, value: Value<'_>) -> Vec<dns::Question> {
+        let domain = |domain: &[u8]| dns::domain_name(&String::from_utf8_lossy(domain), &self.zone);
+        let names: Vec<String> = match value {
+            Value::Ip(ip) => vec![dns::address_name(ip, &self.zone)],
+            Value::Text(text) => vec![domain(text)],
+            Value::Texts(texts) => texts.iter().take(DNSBL_NAMES_MAX).map(|text| domain(text)).collect(),
+            _ => Vec::new(),
+        };
+        names.iter().filter_map(|name| dns::Question::new(dns::Kind::A, name)).collect()
+    }
+
+    /// What the answers say together: listed when any is, unknown when any failed, else clean.
+    pub fn read_all(&self, questions: &[dns::Question], known: Known<'_>) -> Result<Answer, dns::Question> {
+        let mut codes = Vec::new();
+        let mut failed = false;
+        for question in questions {
+            match self.listing.read(&known(question).ok_or_else(|| question.clone())?) {
+                Listed::Listed(found) => codes.extend(found.into_iter().map(IpAddr::V4)),
+                Listed::Unknown => failed = true,
+                Listed::Clean => {}
+            }
+        }
+        let state = match (codes.is_empty(), failed) {
+            (false, _) => "listed",
+            (true, true) => "unknown",
+            (true, false) => "clean",
+        };
+        Ok(Answer::State { state: state_of(&LISTED_ANSWER, state), codes, name: Box::default() })
+    }
+}
+
+/// A state of an answer by its name.
+pub fn state_of(spec: &weir_lang::scheme::AnswerSpec, name: &str) -> u8 {
+    let index = spec.states.iter().position(|state| state.name == name).unwrap_or(spec.unknown);
+    u8::try_from(index).unwrap_or_default()
+}
+
+/// The domain whose exchangers `sender.domain.mx` asks for; `Err` is the answer where there is nothing to ask: `<>` and address
+/// literals.
+pub fn mail_domain(facts: &Facts) -> Result<String, Answer> {
+    let domain = facts.sender.domain();
+    if domain.is_empty() || domain.starts_with(b"[") {
+        return Err(Mx::Present.into());
+    }
+    Ok(String::from_utf8_lossy(domain).into_owned())
+}
+
+/// The `greet` that this phase has come by.
+pub fn greet(facts: &Facts, scratch: &Scratch) -> Option<Greet> {
+    scratch.actions().iter().rev().find_map(|&statement| match facts.generation.act(statement) {
+        Act::Greet(greet) if !facts.generation.plan.statement(statement).shadow => Some(*greet),
+        _ => None,
+    })
+}
+
+/// Asks a virus scanner about a message.
+pub async fn scan(clamd: &Clamd, message: &Message) -> Answer {
+    let (buffer, range) = message.shared();
+    let content = || std::iter::once(Segment::Shared(Rc::clone(buffer), range.clone()));
+    virus(&clamd.scan(range.len(), content).await)
+}
+
+/// A scanner's verdict as an answer.
+pub fn virus(scan: &Scan) -> Answer {
+    let (state, name) = match scan {
+        Scan::Infected(name) => ("infected", name.as_bytes()),
+        Scan::Clean => ("clean", &b""[..]),
+        Scan::Unknown(_) => ("unknown", &b""[..]),
+    };
+    Answer::State { state: state_of(&VIRUS_ANSWER, state), codes: Vec::new(), name: name.into() }
+}
+
+impl From<Mx> for Answer {
+    fn from(mx: Mx) -> Self {
+        let name = match mx {
+            Mx::Present => "present",
+            Mx::Null => "null",
+            Mx::Missing => "missing",
+            Mx::Unknown => "unknown",
+        };
+        Self::state(state_of(&MX_ANSWER, name))
+    }
+}
+
+impl From<Reverse> for Answer {
+    fn from(found: Reverse) -> Self {
+        match found {
+            Reverse::Name(name) => Self::Text(name.into_boxed_bytes()),
+            Reverse::Missing => Self::Missing,
+            Reverse::Unknown => Self::Unknown,
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Sending a message to a pool: a server, and another one when it fails before it has answered for the message.
+//!
+//! ```text
+//! acquire a slot -> deliver -> accepted, refused      the server's reply is the client's
+//!                          -> busy, not taken         another server, within the pool's `retry`
+//!                          -> unsure                  451, and a log line: SMTP's own window for a second copy
+//! ```
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use weir_smtp::Envelope;
+
+use crate::id::Id;
+use crate::local::Local;
+use crate::upstream::connection::{self, Sent};
+use crate::upstream::pool::{FixedReply, Pool, Ticket};
+use crate::wire::Chunk;
+
+/// A message on its way.
+pub struct Parcel<'a> {
+    /// Who sends it to whom.
+    pub envelope: &'a Envelope,
+    /// The header lines put in front.
+    pub head: Vec<u8>,
+    /// What came in, less what was cut out.
+    pub body: Vec<Chunk>,
+    /// The transaction's id, for the log.
+    pub id: Id,
+}
+
+/// What became of it.
+pub enum Handed {
+    /// A server answered.
+    Answered {
+        /// Its reply, whole lines with CRLF.
+        reply: Vec<u8>,
+        /// Its name.
+        server: String,
+    },
+    /// None did; this is to be said.
+    Failed(FixedReply),
+}
+
+/// Sends it to a server of the pool.
+pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed {
+    let Parcel { envelope, head, body, id } = parcel;
+    let parcel = connection::Parcel { envelope, head: Rc::new(head), body };
+    let mut tried = Vec::new();
+    let mut busy = None;
+    for attempt in 0..=pool.spec.retry {
+        let ticket = match pool.acquire(&tried).await {
+            Ok(ticket) => ticket,
+            Err(reason) => {
+                local
+                    .log
+                    .event("no_server")
+                    .field("qid", id.as_str())
+                    .field("pool", &pool.spec.name)
+                    .field("reason", reason.word())
+                    .emit();
+                break;
+            }
+        };
+        if attempt > 0 {
+            pool.retries.fetch_add(1, Relaxed);
+        }
+        let server = Arc::clone(ticket.server());
+        match local.connections.deliver(&ticket, &parcel).await {
+            Sent::Accepted(reply) => {
+                server.accepted.fetch_add(1, Relaxed);
+                return Handed::Answered { reply, server: server.name.clone() };
+            }
+            Sent::Refused(reply) => {
+                server.refused.fetch_add(1, Relaxed);
+                return Handed::Answered { reply, server: server.name.clone() };
+            }
+            Sent::Busy(reply) => {
+                server.refused.fetch_add(1, Relaxed);
+                busy = Some((reply, server.name.clone()));
+            }
+            Sent::NotTaken(reason) => broken(local, id, &ticket, "retry", &reason),
+            Sent::Unsure(reason) => {
+                broken(local, id, &ticket, "unsure", &reason);
+                return Handed::Failed(FixedReply::new(
+                    451,
+                    (4, 4, 2),
+                    "the next hop did not answer for the message, try again",
+                ));
+            }
+        }
+        tried.push(ticket.member());
+    }
+    if let Some((reply, server)) = busy {
+        return Handed::Answered { reply, server };
+    }
+    pool.empty.fetch_add(1, Relaxed);
+    Handed::Failed(pool.spec.empty.clone())
+}
+
+/// A server failed. `unsure` says that it may have the message, so that a client that tries again may make a second copy.
+fn broken(local: &Local, id: Id, ticket: &Ticket, fate: &'static str, reason: &str) {
+    let server = ticket.server();
+    server.broken.fetch_add(1, Relaxed);
+    local
+        .log
+        .event("server_failed")
+        .field("qid", id.as_str())
+        .field("pool", &server.pool)
+        .field("server", &server.name)
+        .field("fate", fate)
+        .field("reason", reason)
+        .emit();
+}

@@ -1,0 +1,136 @@
+//! `weir run`: the daemon in the foreground, as an init system wants it.
+
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::admin;
+use crate::cli::{Exit, LogForm, Run};
+use crate::clock::Clock;
+use crate::config::Overrides;
+use crate::control::{Control, Refused, RuleFiles, Setup};
+use crate::export::Exported;
+use crate::http;
+use crate::limits::SHARDS_MAX;
+use crate::log::{Format, Sink, Writer};
+use crate::ring;
+
+/// Serves until a signal ends it.
+pub fn run(args: Run) -> Exit {
+    if let Err(refused) = ring::probe() {
+        eprintln!("weir: {refused}");
+        return Exit::Unavailable;
+    }
+    let clock = Clock::system();
+    let format = if args.log == LogForm::Json { Format::Json } else { Format::Logfmt };
+    let writer = match Writer::start(Sink::Stderr, format, clock.clone()) {
+        Ok(writer) => writer,
+        Err(error) => return unavailable(&format!("cannot start the log: {error}")),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return unavailable(&format!("cannot start the control loop: {error}")),
+    };
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, serve(args, &writer, &clock))
+}
+
+fn unavailable(reason: &str) -> Exit {
+    eprintln!("weir: {reason}");
+    Exit::Unavailable
+}
+
+async fn serve(args: Run, writer: &Writer, clock: &Clock) -> Exit {
+    let admin_socket = match admin::listen(&args.admin) {
+        Ok(socket) => socket,
+        Err(reason) => return unavailable(&reason),
+    };
+    let metrics_socket = match args.metrics.map(listen) {
+        None => None,
+        Some(Ok(socket)) => Some(socket),
+        Some(Err(reason)) => return unavailable(&reason),
+    };
+    let control = match Control::start(setup(&args), writer, clock) {
+        Ok(control) => Rc::new(control),
+        Err(Refused::Rules(text)) => {
+            eprintln!("{text}");
+            return Exit::Config;
+        }
+        Err(Refused::Unavailable(reason)) => return unavailable(&reason),
+    };
+    if let Err(refused) = control.ready().await {
+        return unavailable(&refused.to_string());
+    }
+    if let Some(socket) = metrics_socket {
+        tokio::task::spawn_local(http::serve(
+            socket,
+            Arc::new(Exported(Arc::clone(&control.process.metrics))),
+        ));
+    }
+    let serving = tokio::task::spawn_local(admin::serve(admin_socket, Rc::clone(&control)));
+    wait_for_end(&control).await;
+    serving.abort();
+    // Its task has let go of the control when it has ended.
+    let _aborted = serving.await;
+    stop(control).await;
+    // A socket that is already gone needs no removing.
+    let _gone = std::fs::remove_file(&args.admin);
+    Exit::Ok
+}
+
+fn setup(args: &Run) -> Setup {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Setup {
+        files: RuleFiles::Disk(args.files.files.clone()),
+        overrides: Overrides::default(),
+        shards: args.shards.unwrap_or_else(|| u16::try_from(cores).unwrap_or(SHARDS_MAX)).min(SHARDS_MAX),
+        tested: !args.untested,
+        state: args.state.clone(),
+        resolver: args.resolver,
+        stop_timeout: Duration::from_secs(args.stop_timeout),
+    }
+}
+
+fn listen(address: std::net::SocketAddr) -> Result<tokio::net::TcpListener, String> {
+    let of = |error: std::io::Error| format!("metrics: cannot bind {address}: {error}");
+    let socket = TcpListener::bind(address).map_err(of)?;
+    socket.set_nonblocking(true).map_err(of)?;
+    tokio::net::TcpListener::from_std(socket).map_err(of)
+}
+
+/// Serves signals until one says to end.
+async fn wait_for_end(control: &Rc<Control>) {
+    let on = |kind| signal(kind).ok();
+    let (mut hangup, mut terminate, mut interrupt) =
+        (on(SignalKind::hangup()), on(SignalKind::terminate()), on(SignalKind::interrupt()));
+    loop {
+        tokio::select! {
+            () = next(&mut hangup) => {
+                let control = Rc::clone(control);
+                // What is wrong is in the log; nothing was changed.
+                tokio::task::spawn_local(async move { _ = control.reload().await });
+            }
+            () = next(&mut terminate) => return,
+            () = next(&mut interrupt) => return,
+        }
+    }
+}
+
+async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
+    match signal {
+        Some(signal) => _ = signal.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Lets transactions finish; a second SIGINT ends at once.
+async fn stop(control: Rc<Control>) {
+    let mut interrupt = signal(SignalKind::interrupt()).ok();
+    tokio::select! {
+        () = control.stop() => {}
+        () = next(&mut interrupt) => {}
+    }
+}

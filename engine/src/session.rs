@@ -1,0 +1,259 @@
+//! One client's session.
+//!
+//! One loop waits for the client, and every reason to wait is one arm of it. The SMTP machine says what is needed next; the
+//! rules say what becomes of it.
+//!
+//! ```text
+//! connect -> helo -> mail -> rcpt ... -> data -> message -> (mail ...) -> quit
+//!                     |  the transaction takes the newest generation here, and keeps it
+//! ```
+
+mod edits;
+mod letter;
+mod message;
+mod report;
+mod ruling;
+mod seat;
+mod transaction;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use weir_lang::eval::Scratch;
+use weir_lang::plan::Ending;
+use weir_smtp::{Answer, Enhanced, Input, Need, Reply, Server, Stage};
+
+pub use seat::{Room, Seat};
+
+use crate::decide::decide;
+use crate::facts::Facts;
+use crate::id::Id;
+use crate::limits::{BODY_READ_BYTES, COMMAND_READ_BYTES};
+use crate::local::Local;
+use crate::lookups::Lookups;
+use crate::ring::{Stream, Watched};
+use crate::scheme::Phase;
+use ruling::Ruling;
+use transaction::Transaction;
+
+/// A session.
+pub struct Session {
+    local: Rc<Local>,
+    stream: Rc<Stream>,
+    watched: Watched,
+    seat: Seat,
+    id: Id,
+    input: Input,
+    server: Server,
+    facts: Facts,
+    scratch: Scratch,
+    lookups: Lookups,
+    transaction: Transaction,
+}
+
+const TIMED_OUT: Reply<'static> = Reply::new(421, Enhanced::new(4, 4, 2), "timed out, closing");
+const SHUTTING_DOWN: Reply<'static> =
+    Reply::new(421, Enhanced::new(4, 3, 2), "shutting down, try again later");
+
+impl Session {
+    /// A session on a connection that has its seat.
+    pub fn new(local: Rc<Local>, stream: Stream, seat: Seat, facts: Facts) -> Self {
+        let watched = stream.watch(&local.watch);
+        let stream = Rc::new(stream);
+        let scratch = facts.generation.plan.scratch();
+        Self {
+            id: local.next_id(),
+            server: Server::new(Arc::clone(&facts.listener.server)),
+            lookups: Lookups::new(Rc::clone(&local.sources), Some(Rc::clone(&stream))),
+            input: Input::default(),
+            transaction: Transaction::default(),
+            local,
+            stream,
+            watched,
+            seat,
+            facts,
+            scratch,
+        }
+    }
+
+    /// Serves the client until it or we have had enough.
+    pub async fn serve(mut self) {
+        self.log_connect();
+        loop {
+            match self.server.next(&mut self.input) {
+                // Replies to pipelined commands leave together, when nothing is left but to wait.
+                Need::Bytes => {
+                    if !self.exchange().await {
+                        break;
+                    }
+                }
+                Need::Verdict(stage) => self.judge(stage).await,
+                Need::Body(range) => self.transaction.take(&mut self.input, range),
+                Need::Spoiled(fault) => {
+                    self.transaction.wire = crate::wire::Wire::default();
+                    self.log_spoiled(fault);
+                }
+                Need::Close => {
+                    self.flush().await;
+                    break;
+                }
+            }
+        }
+        self.log_disconnect();
+    }
+
+    /// Writes what is to be said and reads; false when the client is gone.
+    async fn exchange(&mut self) -> bool {
+        if !self.flush().await {
+            return false;
+        }
+        let timeouts = &self.facts.listener.timeouts;
+        let in_body = self.server.in_body();
+        let (within, room) =
+            if in_body { (timeouts.data, BODY_READ_BYTES) } else { (timeouts.command, COMMAND_READ_BYTES) };
+        self.watched.arm_read(within);
+        self.watched.set_interruptible(!self.server.in_transaction());
+        let (read, buffer) = self.stream.read(self.input.lend(room), room).await;
+        self.watched.set_interruptible(false);
+        self.watched.disarm();
+        self.input.restore(buffer);
+        match read {
+            Ok(0) if self.watched.woken() => self.server.close(&SHUTTING_DOWN),
+            Ok(0) if self.watched.expired() => self.server.close(&TIMED_OUT),
+            Ok(0) | Err(_) => return false,
+            Ok(_) => {}
+        }
+        true
+    }
+
+    /// Writes what is to be said in one write; false when the client does not take it.
+    async fn flush(&mut self) -> bool {
+        if self.server.output().is_empty() {
+            return true;
+        }
+        let output = std::mem::take(self.server.output());
+        self.watched.arm_write(self.facts.listener.timeouts.write);
+        let (written, mut output) = self.stream.write_all(output).await;
+        self.watched.disarm();
+        output.clear();
+        *self.server.output() = output;
+        written.is_ok()
+    }
+
+    /// Judges what the machine asks about, and answers it.
+    async fn judge(&mut self, stage: Stage) {
+        let phase = phase_of(stage);
+        self.facts.now = self.local.unix_seconds();
+        self.learn(stage);
+        match phase {
+            Phase::Message => self.judge_message().await,
+            _ => self.judge_command(phase).await,
+        }
+    }
+
+    async fn judge_command(&mut self, phase: Phase) {
+        if !self.facts.generation.plan.has_phase(phase.index()) {
+            return self.accept(phase);
+        }
+        let ending = decide(phase, &mut self.facts, &mut self.scratch, &mut self.lookups).await;
+        self.carry_out(phase).await;
+        match self.ruling(phase, ending) {
+            Ruling::Accept => self.accept(phase),
+            Ruling::Deliver(statement) => {
+                self.transaction.decided = Some(statement);
+                self.accept(phase);
+            }
+            Ruling::Refuse { closes: true, reply } => self.server.answer(Answer::Close(&reply)),
+            Ruling::Refuse { reply, .. } => {
+                if phase == Phase::Rcpt && reply.code >= 500 {
+                    self.facts.unknown_rcpts += 1;
+                }
+                self.server.answer(Answer::Reply(&reply));
+            }
+        }
+    }
+
+    /// The command goes on with its standard reply.
+    fn accept(&mut self, phase: Phase) {
+        match phase {
+            Phase::Mail => self.transaction.id = Some(self.local.next_id()),
+            Phase::Rcpt => self.facts.rcpts.push(self.facts.rcpt.address.clone()),
+            _ => {}
+        }
+        self.server.answer(Answer::Accept);
+        self.lookups.prefetch(phase, &mut self.facts, &self.scratch);
+    }
+
+    /// Takes into the facts what the machine has learnt for this stage.
+    fn learn(&mut self, stage: Stage) {
+        match stage {
+            Stage::Connect | Stage::Data | Stage::Message => {}
+            Stage::Helo => {
+                self.facts.helo.clear();
+                self.facts.helo.extend_from_slice(self.server.helo().as_bytes());
+                self.begin_anew(Phase::Helo);
+            }
+            Stage::Mail => {
+                self.end_transaction();
+                self.adopt_newest();
+                let envelope = self.server.envelope();
+                self.facts.sender = transaction::sender_of(envelope);
+                self.facts.declared_size = envelope.declared_bytes;
+            }
+            Stage::Rcpt => {
+                if let Some(recipient) = self.server.recipient() {
+                    self.facts.rcpt = transaction::mailbox_of(recipient);
+                }
+                self.begin_anew(Phase::Rcpt);
+            }
+        }
+    }
+
+    /// This phase and those after it have not been judged yet.
+    fn begin_anew(&mut self, phase: Phase) {
+        self.facts.forget_from(phase);
+        self.lookups.forget_from(phase, &self.facts.generation.plan);
+    }
+
+    /// Leaves the transaction that was, if any.
+    fn end_transaction(&mut self) {
+        self.lookups.forget_from(Phase::Mail, &self.facts.generation.plan);
+        self.scratch.reset_transaction();
+        self.facts.end_transaction();
+        self.transaction = Transaction::default();
+    }
+
+    /// A new transaction is judged by the newest generation.
+    fn adopt_newest(&mut self) {
+        let newest = self.local.generation();
+        if newest.number == self.facts.generation.number {
+            return;
+        }
+        // A listener that is gone keeps its sessions: they finish by what they were told.
+        if let Some(listener) = newest.listener(&self.facts.listener.label) {
+            self.facts.listener = Arc::clone(listener);
+        }
+        self.scratch = newest.plan.scratch();
+        self.lookups.forget_all();
+        self.facts.adopt(newest);
+    }
+
+    /// What the rules decided, as a reply or a destination.
+    fn ruling(&self, phase: Phase, ending: Ending) -> Ruling {
+        let ruling = Ruling::of(ending, &self.facts, &self.scratch);
+        self.log_ruling(phase, &ruling, ending);
+        ruling
+    }
+}
+
+/// The phase at which a stage is judged.
+const fn phase_of(stage: Stage) -> Phase {
+    match stage {
+        Stage::Connect => Phase::Connect,
+        Stage::Helo => Phase::Helo,
+        Stage::Mail => Phase::Mail,
+        Stage::Rcpt => Phase::Rcpt,
+        Stage::Data => Phase::Data,
+        Stage::Message => Phase::Message,
+    }
+}

@@ -1,0 +1,109 @@
+//! What rules change in a message's header: lines put in front, lines taken out. The body is not touched.
+
+use crate::mail;
+use crate::wire::{Chunk, Wire};
+
+/// Longest value of an added header in bytes; what is over it is cut off. A line may have 998 (RFC 5322, 2.1.1); longer values
+/// are folded at spaces.
+const VALUE_BYTES_MAX: usize = 8 * 1024;
+
+/// Where a line is folded when there is a space (RFC 5322, 2.1.1).
+const FOLD_AFTER: usize = 78;
+
+/// Where it is broken when there is none.
+const LINE_BYTES_MAX: usize = 998;
+
+/// The changes of one message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Edits {
+    /// Whole lines with CRLF, in the order in which they were added.
+    added: Vec<u8>,
+    /// Names to be taken out.
+    removed: Vec<String>,
+}
+
+impl Edits {
+    /// Adds a line. The value is one line: what reads CR or LF in it was taken out when it was rendered.
+    pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
+        let value = value.get(..VALUE_BYTES_MAX.min(value.len())).unwrap_or_default();
+        self.added.extend_from_slice(name.as_bytes());
+        self.added.push(b':');
+        let mut column = name.len() + 1;
+        for word in value.split(|byte| *byte == b' ').filter(|word| !word.is_empty()) {
+            if column + 1 + word.len() > FOLD_AFTER && column > name.len() + 1 {
+                self.added.extend_from_slice(b"\r\n\t");
+                column = 8;
+            } else {
+                self.added.push(b' ');
+                column += 1;
+            }
+            let mut rest = word;
+            while rest.len() > LINE_BYTES_MAX - FOLD_AFTER {
+                let (head, tail) = rest.split_at(LINE_BYTES_MAX - FOLD_AFTER);
+                self.added.extend_from_slice(head);
+                self.added.extend_from_slice(b"\r\n\t");
+                rest = tail;
+            }
+            self.added.extend_from_slice(rest);
+            column += rest.len();
+        }
+        self.added.extend_from_slice(b"\r\n");
+    }
+
+    /// Takes out all lines of this name that the message came with.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.removed.push(name.to_owned());
+    }
+
+    /// Lines added so far.
+    pub(crate) fn added(&self) -> &[u8] {
+        &self.added
+    }
+
+    /// The message's stretches that are left when the removed lines are cut out.
+    pub(crate) fn kept(&self, wire: &Wire) -> Vec<Chunk> {
+        if self.removed.is_empty() {
+            return wire.chunks().to_vec();
+        }
+        let whole = wire.contiguous();
+        let globs: Vec<&str> = self.removed.iter().map(String::as_str).collect();
+        wire.without(&mail::header_ranges(&whole, &globs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_folded_at_spaces() {
+        let mut edits = Edits::default();
+        edits.add("X-Spam-Flag", b"YES");
+        edits.add("X-Spam-Status", &b"word ".repeat(30));
+        let text = String::from_utf8(edits.added().to_vec()).unwrap();
+        assert!(text.starts_with("X-Spam-Flag: YES\r\nX-Spam-Status: word word"));
+        assert!(text.lines().all(|line| line.len() <= FOLD_AFTER), "{text}");
+        assert_eq!(text.matches("word").count(), 30);
+        assert!(text.ends_with("word\r\n"));
+    }
+
+    #[test]
+    fn an_endless_word_is_broken_and_cut() {
+        let mut edits = Edits::default();
+        edits.add("X", &b"a".repeat(20_000));
+        assert!(edits.added().split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_BYTES_MAX));
+        assert!(edits.added().len() < VALUE_BYTES_MAX + 100);
+    }
+
+    #[test]
+    fn overlapping_removals_cut_once() {
+        let mut wire = Wire::default();
+        wire.copy(b"X-Spam-Flag: a\r\nX-Other: b\r\n\r\nbody\r\n.\r\n");
+        let mut edits = Edits::default();
+        edits.remove("X-Spam-*");
+        edits.remove("X-Spam-Flag");
+        let left: Vec<u8> =
+            edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
+        assert_eq!(left, b"X-Other: b\r\n\r\nbody\r\n.\r\n");
+    }
+}

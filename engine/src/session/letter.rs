@@ -1,0 +1,156 @@
+//! What this host puts in front of a message, and the message as it is stored.
+
+use std::fmt::Write;
+
+use serde_json::json;
+use weir_smtp::{Enhanced, Reply};
+
+use super::Session;
+use crate::clock;
+use crate::facts::Facts;
+use crate::id::Id;
+use crate::mail::Message;
+use crate::spool;
+
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
+impl Session {
+    /// The transaction's id.
+    pub(super) fn transaction_id(&self) -> Id {
+        self.transaction.id.unwrap_or(self.id)
+    }
+
+    /// `250 2.0.0 queued as ID`: said when this host itself has answered for the message.
+    pub(super) fn queued(&self) -> Reply<'static> {
+        let text = format!("Ok: queued as {}", self.transaction_id().as_str());
+        Reply { code: 250, enhanced: Some(Enhanced::new(2, 0, 0)), text: text.into() }
+    }
+
+    /// The trace line and what the rules have added, whole lines (RFC 5321, 4.4).
+    pub(super) fn head(&self) -> Vec<u8> {
+        let mut head = received(&self.facts, self.transaction_id(), self.local.clock.unix_s()).into_bytes();
+        head.extend_from_slice(self.transaction.edits.added());
+        head
+    }
+
+    /// `Return-Path` and what was delivered for whom, which the last host writes (RFC 5321, 4.4).
+    pub(super) fn return_path(&self) -> Vec<u8> {
+        let mut lines = b"Return-Path: <".to_vec();
+        lines.extend_from_slice(&self.facts.sender.address);
+        lines.extend_from_slice(b">\r\n");
+        for rcpt in &self.facts.rcpts {
+            lines.extend_from_slice(b"Delivered-To: ");
+            lines.extend_from_slice(rcpt);
+            lines.extend_from_slice(b"\r\n");
+        }
+        lines
+    }
+
+    /// Appends the message as it goes on, not dot-stuffed.
+    pub(super) fn append_content(&self, text: &mut Vec<u8>) {
+        let mut wire = Vec::with_capacity(self.transaction.wire.bytes());
+        for (buffer, range) in self.transaction.edits.kept(&self.transaction.wire) {
+            wire.extend_from_slice(buffer.get(range).unwrap_or_default());
+        }
+        let wire = std::rc::Rc::new(wire);
+        text.extend_from_slice(Message::of_wire(&wire, 0..wire.len()).content());
+    }
+
+    /// Keeps a copy with its score sheet.
+    pub(super) async fn quarantine(&mut self, folder: &str) {
+        let Some(message) = self.facts.message.clone() else { return };
+        let root = self.facts.process.state.join("quarantine");
+        let sheet = self.sheet();
+        let kept =
+            spool::quarantine::keep(&root, folder, self.transaction_id(), message.content().to_vec(), &sheet)
+                .await;
+        match kept {
+            Ok(()) => self.local.counts().quarantined(folder),
+            Err(error) => {
+                self.log_storage(&error.to_string());
+                self.transaction.is_lost = true;
+            }
+        }
+    }
+
+    /// Why a copy was kept.
+    fn sheet(&self) -> serde_json::Value {
+        let facts = &self.facts;
+        let plan = &facts.generation.plan;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let scores = plan.groups().iter().enumerate().map(|(index, group)| {
+            let score = plan.score(index, facts, &self.scratch).to_string();
+            (group.name.clone(), score.parse().map_or(serde_json::Value::Null, serde_json::Value::Number))
+        });
+        json!({
+            "qid": self.transaction_id().as_str(),
+            "sid": self.id.as_str(),
+            "generation": facts.generation.number,
+            "client_ip": facts.client.to_string(),
+            "helo": text(&facts.helo),
+            "from": text(&facts.sender.address),
+            "rcpts": facts.rcpts.iter().map(|rcpt| text(rcpt)).collect::<Vec<_>>(),
+            "score": scores.collect::<serde_json::Map<_, _>>(),
+            "hits": super::report::hits(&facts.generation, &self.scratch),
+        })
+    }
+
+    /// Whether what the rules wanted kept could be kept; if not the message must not be answered for.
+    pub(super) fn is_kept(&self) -> bool {
+        !self.transaction.is_lost
+    }
+}
+
+/// The trace line of this hop (RFC 5321, 4.4), folded.
+fn received(facts: &Facts, id: Id, unix_seconds: u64) -> String {
+    let mut line = String::with_capacity(256);
+    let helo: String =
+        facts.helo.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect();
+    let name = &facts.listener.name;
+    let literal =
+        if facts.client.is_ipv6() { format!("IPv6:{}", facts.client) } else { facts.client.to_string() };
+    // Writing to a string cannot fail.
+    let _ = write!(
+        line,
+        "Received: from {helo} ([{literal}])\r\n\tby {name} (weir) with ESMTP id {}",
+        id.as_str()
+    );
+    if let [only] = facts.rcpts.as_slice() {
+        let _ = write!(line, "\r\n\tfor <{}>", String::from_utf8_lossy(only));
+    }
+    let _ = write!(line, ";\r\n\t{}\r\n", date(unix_seconds));
+    line
+}
+
+/// A date-time (RFC 5322, 3.3), in UTC.
+fn date(unix_seconds: u64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (days, seconds) = (unix_seconds / DAY, unix_seconds % DAY);
+    let (year, month, day) = clock::civil(days);
+    let name = |names: &[&'static str], index: u64| {
+        usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or("?")
+    };
+    format!(
+        "{}, {day:02} {} {year} {:02}:{:02}:{:02} +0000",
+        name(&DAYS, days % 7),
+        name(&MONTHS, month - 1),
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 +0000");
+        assert_eq!(date(1_768_478_400), "Thu, 15 Jan 2026 12:00:00 +0000");
+        assert_eq!(date(951_782_399), "Mon, 28 Feb 2000 23:59:59 +0000");
+    }
+}

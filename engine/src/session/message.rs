@@ -1,0 +1,132 @@
+//! The message: its turn, its verdict, where it goes, and the one reply that says so.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use weir_lang::plan::Ending;
+use weir_lang::value::StatementId;
+use weir_smtp::{Answer, Enhanced, Reply};
+
+use super::Session;
+use super::ruling::Ruling;
+use crate::decide::decide;
+use crate::generation::Act;
+use crate::mail::Message;
+use crate::relay::{self, Handed};
+use crate::scheme::Phase;
+use crate::spool;
+use crate::upstream::pool::{FixedReply, Pool};
+
+const NOT_STORED: Reply<'static> =
+    Reply::new(452, Enhanced::new(4, 3, 1), "the message could not be stored, try again later");
+
+impl Session {
+    /// Judges the message that is here, sends it on and answers.
+    pub(super) async fn judge_message(&mut self) {
+        let room = Arc::clone(self.seat.room());
+        let Some(_turn) = room.turn().await else {
+            let reply = fixed(&self.facts.listener.full);
+            self.log_refusal(Phase::Message, &reply, "no slot");
+            return self.finish(Answer::Reply(&reply));
+        };
+        if let Some(statement) = self.transaction.decided {
+            return self.deliver(statement).await;
+        }
+        let (buffer, range) = self.transaction.wire.whole();
+        self.facts.message = Some(Rc::new(Message::of_wire(&buffer, range)));
+        let budget = self.facts.listener.budget;
+        let deciding = decide(Phase::Message, &mut self.facts, &mut self.scratch, &mut self.lookups);
+        let Ok(ending) = tokio::time::timeout(budget, deciding).await else {
+            let reply = fixed(&self.facts.listener.over_budget);
+            self.log_refusal(Phase::Message, &reply, "over budget");
+            return self.finish(Answer::Reply(&reply));
+        };
+        self.carry_out(Phase::Message).await;
+        if !self.is_kept() {
+            self.log_refusal(Phase::Message, &NOT_STORED, "quarantine failed");
+            return self.finish(Answer::Reply(&NOT_STORED));
+        }
+        self.follow(ending).await;
+    }
+
+    async fn follow(&mut self, ending: Ending) {
+        match self.ruling(Phase::Message, ending) {
+            Ruling::Deliver(statement) => self.deliver(statement).await,
+            Ruling::Refuse { closes: true, reply } => self.finish(Answer::Close(&reply)),
+            Ruling::Refuse { reply, .. } => self.finish(Answer::Reply(&reply)),
+            // The checker has proved that every path ends in a final verb; a message without one is not taken.
+            Ruling::Accept => self.finish(Answer::Reply(&NOT_STORED)),
+        }
+    }
+
+    async fn deliver(&mut self, statement: StatementId) {
+        let generation = Arc::clone(&self.facts.generation);
+        match generation.act(statement) {
+            Act::SendPool(pool) => self.relay(statement, pool).await,
+            Act::SendMaildir(folder) => self.store(statement, folder).await,
+            _ => {
+                let reply = self.queued();
+                self.log_delivery(statement, "discard", None, &reply);
+                self.finish(Answer::Reply(&reply));
+            }
+        }
+    }
+
+    async fn relay(&mut self, statement: StatementId, pool: &Arc<Pool>) {
+        let head = self.head();
+        let body = self.transaction.edits.kept(&self.transaction.wire);
+        let parcel =
+            relay::Parcel { envelope: self.server.envelope(), head, body, id: self.transaction_id() };
+        match relay::send(&self.local, pool, parcel).await {
+            Handed::Answered { reply, server } => {
+                self.log_delivery(statement, &pool.spec.name, Some(&server), &parsed(&reply));
+                self.finish(Answer::Relayed(&reply));
+            }
+            Handed::Failed(reply) => {
+                let reply = fixed(&reply);
+                self.log_delivery(statement, &pool.spec.name, None, &reply);
+                self.finish(Answer::Reply(&reply));
+            }
+        }
+    }
+
+    async fn store(&mut self, statement: StatementId, folder: &Path) {
+        let mut text = self.return_path();
+        text.extend_from_slice(&self.head());
+        self.append_content(&mut text);
+        let stored =
+            spool::maildir::deliver(folder, &self.facts.process.host_name, self.transaction_id(), text).await;
+        let reply = match stored {
+            Ok(()) => self.queued(),
+            Err(error) => {
+                self.log_storage(&error.to_string());
+                NOT_STORED
+            }
+        };
+        self.log_delivery(statement, "maildir", None, &reply);
+        self.finish(Answer::Reply(&reply));
+    }
+
+    /// Answers for the message and leaves the transaction.
+    fn finish(&mut self, answer: Answer<'_>) {
+        self.server.answer(answer);
+        self.facts.messages += 1;
+        self.end_transaction();
+    }
+}
+
+/// A server's reply, for the log.
+fn parsed(reply: &[u8]) -> Reply<'static> {
+    Reply::parse(reply).unwrap_or(NOT_STORED)
+}
+
+/// A rule file's reply as the wire has it.
+pub(super) fn fixed(reply: &FixedReply) -> Reply<'static> {
+    let (class, subject, detail) = reply.enhanced;
+    Reply {
+        code: reply.code,
+        enhanced: Some(Enhanced::new(class, subject, detail)),
+        text: reply.text.clone().into(),
+    }
+}

@@ -1,0 +1,172 @@
+//! What a session says in the log and counts: one line an event, `rule=file:line` with every verdict.
+
+use weir_lang::eval::{RuleState, Scratch};
+use weir_lang::plan::Ending;
+use weir_lang::value::StatementId;
+use weir_smtp::Reply;
+use weir_smtp::body::BodyFault;
+
+use super::Session;
+use super::ruling::Ruling;
+use crate::facts::Facts;
+use crate::generation::Generation;
+use crate::log::Event;
+use crate::scheme::Phase;
+use crate::scheme::verbs::Verb;
+
+impl Session {
+    fn event(&self, name: &'static str) -> Event<'_> {
+        self.local
+            .log
+            .event(name)
+            .field("sid", self.id.as_str())
+            .field("qid", self.transaction.id.as_ref().map_or("NOQUEUE", |id| id.as_str()))
+            .field("gen", self.facts.generation.number)
+            .field("client_ip", self.facts.client)
+    }
+
+    pub(super) fn log_connect(&self) {
+        self.event("connect")
+            .field("client_port", self.facts.port)
+            .field("listener", &self.facts.listener.label)
+            .field("stressed", self.facts.stressed)
+            .emit();
+    }
+
+    pub(super) fn log_disconnect(&self) {
+        self.event("disconnect")
+            .field("helo", &self.facts.helo)
+            .field("messages", self.facts.messages)
+            .emit();
+    }
+
+    pub(super) fn log_spoiled(&self, fault: BodyFault) {
+        self.local.counts().protocol_error(&self.facts.listener.label, fault.word());
+        self.event("spoiled").field("reason", fault.word()).emit();
+    }
+
+    /// A refusal that no rule made.
+    pub(super) fn log_refusal(&self, phase: Phase, reply: &Reply<'_>, reason: &'static str) {
+        self.local.counts().reject(phase, reason, reply.code);
+        self.count_message("refused");
+        self.envelope(self.event("verdict"))
+            .field("phase", phase.name())
+            .field("verdict", "refuse")
+            .field("code", reply.code)
+            .field("reason", reason)
+            .emit();
+    }
+
+    /// A refusal by a rule. Where a message goes is logged when it has gone.
+    pub(super) fn log_ruling(&self, phase: Phase, ruling: &Ruling, ending: Ending) {
+        let (Ruling::Refuse { reply, .. }, Ending::Final(statement)) = (ruling, ending) else { return };
+        let verb = verb_of(&self.facts.generation, statement);
+        self.local.counts().reject(phase, &rule_label(&self.facts, &self.scratch, statement), reply.code);
+        if phase == Phase::Message {
+            self.count_message(verb);
+        }
+        self.verdict(phase, statement, verb)
+            .field("code", reply.code)
+            .maybe("enh", reply.enhanced.map(|enhanced| enhanced.to_string()))
+            .field("text", &*reply.text)
+            .emit();
+    }
+
+    fn verdict(&self, phase: Phase, statement: StatementId, verb: &'static str) -> Event<'_> {
+        let plan = &self.facts.generation.plan;
+        let event = self
+            .envelope(self.event("verdict"))
+            .field("phase", phase.name())
+            .field("verdict", verb)
+            .field("rule", plan.statement(statement).location.to_string());
+        let hits = hits(&self.facts.generation, &self.scratch);
+        let hits = (!hits.is_empty()).then_some(hits);
+        event.maybe("hits", hits)
+    }
+
+    fn envelope<'a>(&self, event: Event<'a>) -> Event<'a> {
+        let rcpt = if self.facts.rcpt.address.is_empty() { None } else { Some(&*self.facts.rcpt.address) };
+        event.field("helo", &self.facts.helo).field("from", &*self.facts.sender.address).maybe("rcpt", rcpt)
+    }
+
+    /// What a shadow statement would have done.
+    pub(super) fn log_shadow(&self, phase: Phase, statement: StatementId) {
+        let generation = &self.facts.generation;
+        self.local.counts().shadow(&rule_label(&self.facts, &self.scratch, statement));
+        self.envelope(self.event("shadow"))
+            .field("phase", phase.name())
+            .field("would", verb_of(generation, statement))
+            .field("rule", generation.plan.statement(statement).location.to_string())
+            .emit();
+    }
+
+    pub(super) fn log_note(&self, phase: Phase, statement: StatementId, text: &str) {
+        let at = self.facts.generation.plan.statement(statement).location.to_string();
+        self.event("note").field("phase", phase.name()).field("text", text).field("rule", at).emit();
+    }
+
+    /// Where a message went, and the reply to it.
+    pub(super) fn log_delivery(
+        &self,
+        statement: StatementId,
+        to: &str,
+        server: Option<&str>,
+        reply: &Reply<'_>,
+    ) {
+        let verb = verb_of(&self.facts.generation, statement);
+        let verdict = match reply.code / 100 {
+            2 if verb == "discard" => "discard",
+            2 => "sent",
+            4 => "deferred",
+            _ => "refused",
+        };
+        self.count_message(verdict);
+        let phase = if self.transaction.decided.is_some() { Phase::Data } else { Phase::Message };
+        self.verdict(phase, statement, verb)
+            .field("status", verdict)
+            .field("to", to)
+            .maybe("server", server)
+            .field("rcpts", self.facts.rcpts.len())
+            .field("size", self.transaction.wire.bytes())
+            .field("code", reply.code)
+            .field("reply", &*reply.text)
+            .emit();
+    }
+
+    pub(super) fn log_storage(&self, reason: &str) {
+        self.event("storage_failed").field("reason", reason).emit();
+    }
+
+    fn count_message(&self, verdict: &str) {
+        let counts = self.local.counts();
+        counts.message(&self.facts.listener.label, verdict, self.transaction.wire.bytes());
+        if self.facts.message.is_some() {
+            counts.judged(&self.facts, &self.scratch);
+        }
+    }
+}
+
+/// The verb of a statement, as rule files name it.
+fn verb_of(generation: &Generation, statement: StatementId) -> &'static str {
+    Verb::at(generation.plan.statement(statement).verb).map_or("?", Verb::word)
+}
+
+/// A statement as a label: the rules that its guard names, else its place.
+fn rule_label(facts: &Facts, scratch: &Scratch, statement: StatementId) -> String {
+    let plan = &facts.generation.plan;
+    let statement = plan.statement(statement);
+    let hit = |index: &&usize| scratch.rule(**index) == RuleState::Hit;
+    let named = statement.rules.iter().find(hit).and_then(|&index| plan.rules().get(index));
+    named.map_or_else(|| statement.location.to_string(), |rule| rule.name.clone())
+}
+
+/// The rules that hit, with their weights.
+pub(super) fn hits(generation: &Generation, scratch: &Scratch) -> String {
+    let rules = generation.plan.rules().iter().enumerate();
+    let hit = rules.filter(|(index, _)| scratch.rule(*index) == RuleState::Hit);
+    let named = hit.map(|(_, rule)| match rule.weight {
+        Some(weight) => format!("{}({weight})", rule.name),
+        None => rule.name.clone(),
+    });
+    named.collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,89 @@
+//! What an ending of the rules means to a session, and carrying out what they said on the way.
+
+use weir_lang::eval::Scratch;
+use weir_lang::plan::Ending;
+use weir_lang::value::StatementId;
+use weir_smtp::Reply;
+
+use super::Session;
+use crate::facts::shown;
+use crate::facts::{Facts, Key};
+use crate::generation::{Act, Refusal};
+use crate::scheme::Phase;
+
+/// What becomes of a command or a message.
+pub(super) enum Ruling {
+    /// It goes on.
+    Accept,
+    /// It is refused.
+    Refuse {
+        /// The connection ends behind the reply.
+        closes: bool,
+        /// The reply.
+        reply: Reply<'static>,
+    },
+    /// The message goes where this statement says.
+    Deliver(StatementId),
+}
+
+impl Ruling {
+    /// What an ending means.
+    pub(super) fn of(ending: Ending, facts: &Facts, scratch: &Scratch) -> Self {
+        let Ending::Final(statement) = ending else { return Self::Accept };
+        match facts.generation.act(statement) {
+            Act::Refuse { how, code, enhanced, text } => Self::Refuse {
+                closes: *how == Refusal::Drop,
+                reply: Reply {
+                    code: *code,
+                    enhanced: Some(*enhanced),
+                    text: shown(statement, *text, facts, scratch).into(),
+                },
+            },
+            Act::SendPool(_) | Act::SendMaildir(_) | Act::Discard => Self::Deliver(statement),
+            _ => Self::Accept,
+        }
+    }
+}
+
+impl Session {
+    /// Does what the statements said that ran before the end of this phase.
+    pub(super) async fn carry_out(&mut self, phase: Phase) {
+        let mut greeted = None;
+        for index in 0..self.scratch.actions().len() {
+            let Some(&statement) = self.scratch.actions().get(index) else { break };
+            if self.facts.generation.plan.statement(statement).shadow {
+                self.log_shadow(phase, statement);
+                continue;
+            }
+            let generation = std::sync::Arc::clone(&self.facts.generation);
+            match generation.act(statement) {
+                Act::AddHeader { name, value } => {
+                    let value = shown(statement, *value, &self.facts, &self.scratch);
+                    self.transaction.edits.add(name, value.as_bytes());
+                }
+                Act::RemoveHeader(names) => names.iter().for_each(|name| self.transaction.edits.remove(name)),
+                Act::Remember { key, seconds, name } => self.remember(statement, *key, *seconds, name),
+                Act::Note { text } => {
+                    let text = shown(statement, *text, &self.facts, &self.scratch);
+                    self.log_note(phase, statement, &text);
+                }
+                Act::Delay(wait) => tokio::time::sleep(*wait).await,
+                Act::Greet(greet) => greeted = Some(greet.wait(&self.facts)),
+                Act::Quarantine(folder) => self.quarantine(folder).await,
+                _ => {}
+            }
+        }
+        // A wait that `client.spoke_early` has not already made.
+        if let Some(wait) = greeted.filter(|_| !self.lookups.has_waited()) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    fn remember(&self, statement: StatementId, key: usize, seconds: u64, name: &str) {
+        let facts = &self.facts;
+        let Some(operand) = facts.generation.plan.statement(statement).args.get(key) else { return };
+        let now = facts.process.seconds();
+        let value = facts.generation.plan.operand(operand, facts);
+        facts.process.table.remember((name, Key::of(value)), now, seconds);
+    }
+}

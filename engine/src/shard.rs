@@ -1,0 +1,329 @@
+//! A shard: one thread with one ring, its listeners, connections and caches.
+//!
+//! It shares nothing with the others but what [`Served`] holds: the published generation, tables and counters. Control tells it
+//! by a watched value which generation serves; it says back which one it has taken.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use weir_lang::value::Value;
+use weir_smtp::{Enhanced, Reply};
+
+use crate::clock::Clock;
+use crate::counts::Counts;
+use crate::dns::Dns;
+use crate::facts::Facts;
+use crate::generation::{Generation, Listener};
+use crate::id::IdSource;
+use crate::limits::STOP_POLL;
+use crate::local::Local;
+use crate::log::Log;
+use crate::lookups::{Scanners, Sources};
+use crate::process::Process;
+use crate::ring::{self, Stream, Watch};
+use crate::session::{Room, Seat, Session};
+use crate::upstream::connection::Connections;
+use crate::upstream::pool::FixedReply;
+
+/// What serves now: published by control, read by shards.
+#[derive(Clone)]
+pub struct Served {
+    /// The rules.
+    pub generation: Arc<Generation>,
+    /// For each listener of the generation, by its label, the counts of its sessions.
+    pub rooms: Arc<HashMap<String, Arc<Room>>>,
+    /// Sockets that each shard opens for this generation: new addresses, one socket a shard.
+    pub sockets: Arc<Vec<Sockets>>,
+    /// The process is ending: accept no more.
+    pub stopping: bool,
+}
+
+/// The sockets of one shard for one generation. Each is taken once.
+pub type Sockets = std::sync::Mutex<Vec<(String, SocketAddr, TcpListener)>>;
+
+/// What a shard tells control.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// The number of the generation that it serves.
+    pub generation: AtomicU64,
+    /// Its open sessions.
+    pub sessions: AtomicUsize,
+}
+
+/// A shard.
+struct Shard {
+    local: Rc<Local>,
+    index: usize,
+    progress: Arc<Progress>,
+}
+
+/// What a shard is started with.
+pub struct Start {
+    /// Its number, from 0.
+    pub index: u16,
+    /// What all share.
+    pub process: Arc<Process>,
+    /// The log's lane for this thread.
+    pub log: Log,
+    /// The clock.
+    pub clock: Clock,
+    /// What serves, and what will.
+    pub served: watch::Receiver<Served>,
+    /// Where it says how far it is.
+    pub progress: Arc<Progress>,
+    /// The name server for look-ups that name none.
+    pub resolver: Option<SocketAddr>,
+    /// Most time for transactions to finish when the process ends.
+    pub stop_timeout: Duration,
+}
+
+/// Runs a shard until the process ends.
+pub async fn run(start: Start) {
+    let mut served = start.served.clone();
+    let stop_timeout = start.stop_timeout;
+    let shard = Rc::new(Shard::new(start, &served.borrow().clone()));
+    let mut listening = Listening::default();
+    ring::spawn(close_idle(Rc::downgrade(&shard)));
+    loop {
+        let now = served.borrow_and_update().clone();
+        shard.take(&now, &mut listening);
+        if now.stopping {
+            break;
+        }
+        if served.changed().await.is_err() {
+            break;
+        }
+    }
+    shard.finish(stop_timeout).await;
+}
+
+/// The accept loops of a shard, by listener and address.
+#[derive(Default)]
+struct Listening {
+    loops: HashMap<(String, SocketAddr), Rc<Accepting>>,
+}
+
+/// One accept loop.
+struct Accepting {
+    socket: ring::Listener,
+    label: String,
+    listener: RefCell<Arc<Listener>>,
+    room: RefCell<Arc<Room>>,
+}
+
+impl Shard {
+    fn new(start: Start, served: &Served) -> Self {
+        let watch = Watch::start();
+        let name = start.process.host_name.clone();
+        let local = Local {
+            connections: Connections::new(&name, watch.clone()),
+            sources: Rc::new(Sources {
+                dns: Dns::new(start.clock.clone(), start.resolver),
+                clamd: Scanners::new(watch.clone(), start.clock.clone()),
+                counts: Counts::new(&start.process.metrics),
+            }),
+            ids: RefCell::new(IdSource::new(start.clock.clone(), crate::id::host_byte(&name), start.index)),
+            generation: RefCell::new(Arc::clone(&served.generation)),
+            log: Rc::new(start.log),
+            process: start.process,
+            clock: start.clock,
+            watch,
+        };
+        Self { local: Rc::new(local), index: usize::from(start.index), progress: start.progress }
+    }
+
+    /// Serves this generation from now on: opens what is new, closes what is gone, tells the rest.
+    fn take(self: &Rc<Self>, served: &Served, listening: &mut Listening) {
+        *self.local.generation.borrow_mut() = Arc::clone(&served.generation);
+        let wanted = |key: &(String, SocketAddr)| {
+            let listener = served.generation.listener(&key.0);
+            !served.stopping && listener.is_some_and(|listener| listener.bind.contains(&key.1))
+        };
+        listening.loops.retain(|key, accepting| {
+            let stays = wanted(key);
+            if !stays {
+                accepting.socket.stop();
+            }
+            stays
+        });
+        for accepting in listening.loops.values() {
+            accepting.adopt(served);
+        }
+        self.open_new(served, listening);
+        self.progress.generation.store(served.generation.number, Relaxed);
+    }
+
+    fn open_new(self: &Rc<Self>, served: &Served, listening: &mut Listening) {
+        let Some(sockets) = served.sockets.get(self.index) else { return };
+        let mut sockets = sockets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for (label, address, socket) in sockets.drain(..) {
+            let found = served.generation.listener(&label).zip(served.rooms.get(&label));
+            let (Some((listener, room)), Ok(socket)) = (found, ring::Listener::from_std(socket)) else {
+                continue;
+            };
+            let accepting = Rc::new(Accepting {
+                socket,
+                label: label.clone(),
+                listener: RefCell::new(Arc::clone(listener)),
+                room: RefCell::new(Arc::clone(room)),
+            });
+            ring::spawn(Rc::clone(&accepting).accept(Rc::clone(self)));
+            listening.loops.insert((label, address), accepting);
+        }
+    }
+
+    /// Lets transactions finish, then ends.
+    async fn finish(&self, within: Duration) {
+        self.local.watch.wake_interruptible();
+        let until = tokio::time::Instant::now() + within;
+        while self.progress.sessions.load(Relaxed) > 0 && tokio::time::Instant::now() < until {
+            tokio::time::sleep(STOP_POLL).await;
+        }
+        self.local.connections.close_all().await;
+    }
+}
+
+impl Accepting {
+    fn adopt(&self, served: &Served) {
+        let found = served.generation.listener(&self.label).zip(served.rooms.get(&self.label));
+        if let Some((listener, room)) = found {
+            *self.listener.borrow_mut() = Arc::clone(listener);
+            *self.room.borrow_mut() = Arc::clone(room);
+        }
+    }
+
+    async fn accept(self: Rc<Self>, shard: Rc<Shard>) {
+        while let Some(accepted) = self.socket.accept().await {
+            match accepted {
+                Ok((stream, peer)) => self.receive(&shard, stream, peer),
+                Err(error) => {
+                    shard
+                        .local
+                        .log
+                        .event("accept_failed")
+                        .field("listener", &self.label)
+                        .field("reason", error.to_string())
+                        .emit();
+                    // Out of descriptors: those in use must end first.
+                    tokio::time::sleep(STOP_POLL).await;
+                }
+            }
+        }
+    }
+
+    fn receive(&self, shard: &Rc<Shard>, stream: Stream, peer: SocketAddr) {
+        let listener = Arc::clone(&self.listener.borrow());
+        let room = Arc::clone(&self.room.borrow());
+        shard.local.counts().connection(&self.label);
+        let mut facts = Facts::new(
+            Arc::clone(&shard.local.process),
+            shard.local.generation(),
+            Arc::clone(&listener),
+            peer.ip(),
+            peer.port(),
+        );
+        if !serves(&facts) {
+            let reply = Reply::new(554, Enhanced::new(5, 7, 1), "this listener does not serve you");
+            return shard.turn_away(stream, &self.label, peer, "not in `from`", &reply);
+        }
+        let Some(seat) = Seat::take(&listener, &room, peer.ip()) else {
+            let reply = fixed(&listener.full);
+            return shard.turn_away(stream, &self.label, peer, "full", &reply);
+        };
+        // Every write is a whole batch of replies, so there is nothing for the kernel to wait for.
+        let _slower = stream.set_nodelay();
+        facts.stressed = seat.stressed;
+        let session = Session::new(Rc::clone(&shard.local), stream, seat, facts);
+        let open = Open::new(shard);
+        ring::spawn(async move {
+            session.serve().await;
+            drop(open);
+        });
+    }
+}
+
+/// Counts a session as open.
+struct Open(Rc<Shard>);
+
+impl Open {
+    fn new(shard: &Rc<Shard>) -> Self {
+        shard.progress.sessions.fetch_add(1, Relaxed);
+        Self(Rc::clone(shard))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.progress.sessions.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Shard {
+    /// Says why not and closes.
+    fn turn_away(
+        self: &Rc<Self>,
+        stream: Stream,
+        label: &str,
+        peer: SocketAddr,
+        reason: &'static str,
+        reply: &Reply<'_>,
+    ) {
+        self.local.counts().refused(label, reason);
+        self.local
+            .log
+            .event("turned_away")
+            .field("listener", label)
+            .field("client_ip", peer.ip())
+            .field("reason", reason)
+            .field("code", reply.code)
+            .emit();
+        let mut line = Vec::new();
+        reply.print(&mut line);
+        let watch = self.local.watch.clone();
+        ring::spawn(async move {
+            let watched = stream.watch(&watch);
+            watched.arm_write(TURN_AWAY_WITHIN);
+            // One that does not listen is turned away all the same.
+            let (_gone, _) = stream.write_all(line).await;
+        });
+    }
+}
+
+/// How long a client that is turned away may take to hear it.
+const TURN_AWAY_WITHIN: Duration = Duration::from_secs(5);
+
+/// Whether the listener serves this client.
+fn serves(facts: &Facts) -> bool {
+    let plan = &facts.generation.plan;
+    let from = &facts.listener.from;
+    from.is_empty()
+        || from.iter().any(|name| {
+            plan.list(name).is_some_and(|list| plan.list_has(list, Value::Ip(facts.client), facts))
+        })
+}
+
+fn fixed(reply: &FixedReply) -> Reply<'static> {
+    let (class, subject, detail) = reply.enhanced;
+    Reply {
+        code: reply.code,
+        enhanced: Some(Enhanced::new(class, subject, detail)),
+        text: reply.text.clone().into(),
+    }
+}
+
+/// How often unused connections are looked at.
+const IDLE_EVERY: Duration = Duration::from_secs(1);
+
+async fn close_idle(shard: std::rc::Weak<Shard>) {
+    loop {
+        tokio::time::sleep(IDLE_EVERY).await;
+        let Some(shard) = shard.upgrade() else { return };
+        shard.local.connections.close_idle().await;
+    }
+}

@@ -1,0 +1,241 @@
+//! What a test sets up: the client, the mail, and what look-ups answer.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::Path;
+use std::rc::Rc;
+
+use tokio::time::Instant;
+use weir_lang::eval::Scratch;
+use weir_lang::plan::{Arg, Clause, TestCase};
+use weir_lang::value::Slot;
+
+use crate::clamd::{Reason, Scan};
+use crate::config::Args;
+use crate::decide::{Gather, unknown};
+use crate::dns::{self, Mx, Records, Reverse};
+use crate::facts::{Answer, Facts, Key, PASSED, net_bits, net_of};
+use crate::generation::Question;
+use crate::process::Process;
+use crate::question::{self, virus};
+use crate::rehearse::Mail;
+use crate::upstream::pool::FixedReply;
+
+/// A test's set-up.
+pub(super) struct Script {
+    pub(super) mail: Mail,
+    pub(super) sessions: u64,
+    /// What pools answer, by name; `None` is down.
+    pub(super) pools: HashMap<String, Option<FixedReply>>,
+    passed: bool,
+    answers: Rc<Answers>,
+}
+
+/// What look-ups answer.
+#[derive(Default)]
+struct Answers {
+    rdns: Option<String>,
+    spoke_early: bool,
+    dns: HashMap<String, dns::Answer>,
+    mx: HashMap<String, Mx>,
+    services: HashMap<String, Scan>,
+}
+
+impl Script {
+    /// Reads the clauses of a test.
+    pub(super) fn read(case: &TestCase) -> Result<Self, String> {
+        let mut script = Self {
+            mail: Mail {
+                client: IpAddr::from([192, 0, 2, 1]),
+                helo: String::from("client.example.net"),
+                sender: String::from("sender@example.net"),
+                rcpts: Vec::new(),
+                content: message(&Composed::default()),
+                stressed: false,
+            },
+            sessions: 1,
+            pools: HashMap::new(),
+            passed: false,
+            answers: Rc::default(),
+        };
+        let mut answers = Answers::default();
+        for clause in &case.clauses {
+            script.take(clause, &mut answers)?;
+        }
+        script.answers = Rc::new(answers);
+        Ok(script)
+    }
+
+    fn take(&mut self, clause: &Clause, answers: &mut Answers) -> Result<(), String> {
+        let args = Args(&clause.args);
+        let text = || args.text().unwrap_or_default().to_owned();
+        match clause.word.as_str() {
+            "client" => self.client(args, answers),
+            "helo" => self.mail.helo = text(),
+            "mail" => self.mail.sender = text(),
+            "rcpt" => self.mail.rcpts.extend(args.texts().map(str::to_owned)),
+            "message" => self.mail.content = content(args, &clause.location.file)?,
+            "dns" => _ = answers.dns.insert(text().to_lowercase(), dns_answer(args)),
+            "mx" => _ = answers.mx.insert(text().to_lowercase(), mx_answer(args)),
+            "service" => {
+                _ = answers.services.insert(args.word().unwrap_or_default().to_owned(), verdict(args));
+            }
+            "pool" => {
+                let name = args.name().unwrap_or_default().to_owned();
+                self.pools.insert(name, args.reply());
+            }
+            "sessions" => self.sessions = args.number().unwrap_or(1),
+            "stressed" => self.mail.stressed = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn client(&mut self, args: Args<'_>, answers: &mut Answers) {
+        if let Some(Arg::Ip(ip)) = args.0.iter().find(|arg| matches!(arg, Arg::Ip(_))) {
+            self.mail.client = *ip;
+        }
+        answers.rdns = args.after("rdns").and_then(Args::text).map(str::to_owned);
+        answers.spoke_early = args.has("early");
+        self.passed = args.has("passed");
+    }
+
+    /// What the host remembers before the test.
+    pub(super) fn prepare(&self, process: &Process) {
+        if self.passed {
+            let client = self.mail.client;
+            let key = Key::Net(net_of(client), net_bits(client));
+            process.table.remember((PASSED, key), process.seconds(), 3600);
+        }
+    }
+
+    /// The look-ups of one session.
+    pub(super) fn gather(&self) -> Scripted {
+        Scripted(Rc::clone(&self.answers))
+    }
+}
+
+fn dns_answer(args: Args<'_>) -> dns::Answer {
+    if args.has("fails") {
+        return dns::Answer::Failed(dns::Failure::Timeout);
+    }
+    let addresses: Vec<IpAddr> = args
+        .0
+        .iter()
+        .filter_map(|arg| match arg {
+            Arg::Ip(ip) => Some(*ip),
+            _ => None,
+        })
+        .collect();
+    if addresses.is_empty() {
+        dns::Answer::None
+    } else {
+        dns::Answer::Found(Rc::new(Records::Addresses(addresses)))
+    }
+}
+
+fn mx_answer(args: Args<'_>) -> Mx {
+    match args.word() {
+        Some("null") => Mx::Null,
+        Some("missing") => Mx::Missing,
+        Some("unknown") => Mx::Unknown,
+        _ => Mx::Present,
+    }
+}
+
+fn verdict(args: Args<'_>) -> Scan {
+    if args.has("infected") {
+        Scan::Infected(args.text().unwrap_or_default().to_owned())
+    } else if args.has("clean") {
+        Scan::Clean
+    } else {
+        Scan::Unknown(Reason::NoHost(String::from("down")))
+    }
+}
+
+/// The pieces of a message that a test makes.
+#[derive(Default)]
+struct Composed<'a> {
+    subject: Option<&'a str>,
+    body: Option<&'a str>,
+    from: Option<&'a str>,
+    header: Option<&'a str>,
+}
+
+fn content(args: Args<'_>, rule_file: &str) -> Result<Vec<u8>, String> {
+    if let Some(path) = args.after("file").and_then(Args::text) {
+        let path = Path::new(rule_file).parent().unwrap_or(Path::new("")).join(path);
+        return std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()));
+    }
+    let of = |word| args.after(word).and_then(Args::text);
+    Ok(message(&Composed {
+        subject: of("subject"),
+        body: of("body"),
+        from: of("from"),
+        header: of("header"),
+    }))
+}
+
+/// A whole message; a header line that is given takes the place of the usual one.
+fn message(composed: &Composed<'_>) -> Vec<u8> {
+    let given = composed.header.unwrap_or_default();
+    let usual = [
+        ("Date", "Thu, 15 Jan 2026 12:00:00 +0000"),
+        ("From", composed.from.unwrap_or("Sender <sender@example.net>")),
+        ("To", "list@example.org"),
+        ("Subject", composed.subject.unwrap_or("test")),
+    ];
+    let mut text = String::new();
+    for (name, value) in usual {
+        let is_given = given.lines().any(|line| {
+            line.split_once(':').is_some_and(|(given, _)| name != "From" && given.eq_ignore_ascii_case(name))
+        });
+        if !is_given {
+            text.extend([name, ": ", value, "\n"]);
+        }
+    }
+    if !given.is_empty() {
+        text.extend([given, "\n"]);
+    }
+    text.extend(["\n", composed.body.unwrap_or("A message."), "\n"]);
+    text.into_bytes()
+}
+
+/// Answers from a test's clauses, all at once.
+pub(super) struct Scripted(Rc<Answers>);
+
+impl Gather for Scripted {
+    fn start(&mut self, facts: &Facts, scratch: &Scratch, slot: Slot) -> Option<Answer> {
+        let answers = &self.0;
+        Some(match facts.generation.question(slot) {
+            Question::Dnsbl(list) => {
+                let questions = list.questions(facts.generation.plan.slot_argument(slot, 0, facts));
+                let read = list.read_all(&questions, &mut |question: &dns::Question| {
+                    let answer = answers.dns.get(question.name()).cloned();
+                    Some(answer.unwrap_or(dns::Answer::Failed(dns::Failure::Timeout)))
+                });
+                read.unwrap_or_else(|_| unknown(facts, slot))
+            }
+            Question::Clamav(service) => match answers.services.get(&service.name) {
+                Some(scan) => virus(scan),
+                None => unknown(facts, slot),
+            },
+            Question::ReverseName => match &answers.rdns {
+                Some(name) => Reverse::Name(name.as_str().into()).into(),
+                None => Answer::Missing,
+            },
+            Question::SenderMx => match question::mail_domain(facts) {
+                Ok(domain) => answers.mx.get(&domain.to_lowercase()).copied().unwrap_or(Mx::Present).into(),
+                Err(answer) => answer,
+            },
+            Question::SpokeEarly => {
+                Answer::Bool(answers.spoke_early && question::greet(facts, scratch).is_some())
+            }
+            Question::Unanswerable => Answer::Unknown,
+        })
+    }
+
+    async fn next(&mut self, _until: Option<Instant>) -> Option<(Slot, Answer)> {
+        None
+    }
+}

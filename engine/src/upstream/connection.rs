@@ -1,0 +1,317 @@
+//! Connections to servers, kept by each shard between transactions, and one transaction over one of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use weir_smtp::client::{Client, ClientConfig, ClientNeed, Outcome};
+use weir_smtp::{Envelope, Input, Stage};
+
+use super::pool::{PoolSpec, Ticket};
+use crate::limits::UPSTREAM_READ_BYTES;
+use crate::ring::{Segment, Segments, Stream, Watch, Watched};
+use crate::wire::Chunk;
+
+/// A message on its way: shared, so that another server can be tried.
+pub struct Parcel<'a> {
+    /// Who sends it to whom.
+    pub envelope: &'a Envelope,
+    /// The header lines put in front.
+    pub head: Rc<Vec<u8>>,
+    /// What came in, less what was cut out.
+    pub body: Vec<Chunk>,
+}
+
+impl Parcel<'_> {
+    fn bytes(&self) -> usize {
+        self.head.len() + self.body.iter().map(|(_, range)| range.len()).sum::<usize>()
+    }
+
+    fn segments(&self) -> Segments {
+        let mut segments = Segments::default();
+        segments.push(Segment::Shared(Rc::clone(&self.head), 0..self.head.len()));
+        for (buffer, range) in &self.body {
+            segments.push(Segment::Shared(Rc::clone(buffer), range.clone()));
+        }
+        segments
+    }
+}
+
+/// What a server made of a message.
+#[derive(Debug)]
+pub enum Sent {
+    /// It took it. The reply, whole lines with CRLF.
+    Accepted(Vec<u8>),
+    /// It does not want it; nor would another server.
+    Refused(Vec<u8>),
+    /// It cannot take it now (421, or 451 4.3.2), another might.
+    Busy(Vec<u8>),
+    /// It failed before it had the whole message: another can be tried without a risk of two copies.
+    NotTaken(String),
+    /// It had the whole message and did not answer: it may or may not deliver it (RFC 1047).
+    Unsure(String),
+}
+
+/// The unused connections of a shard.
+pub struct Connections {
+    idle: RefCell<HashMap<SocketAddr, Vec<Connection>>>,
+    config: Arc<ClientConfig>,
+    watch: Watch,
+}
+
+struct Connection {
+    stream: Stream,
+    watched: Watched,
+    client: Client,
+    input: Input,
+    transactions: u32,
+    idle_until: Instant,
+}
+
+/// Most unused connections to one server that a shard keeps.
+const IDLE_MAX: usize = 256;
+
+impl Connections {
+    /// None yet. `name` is what we call ourselves in EHLO.
+    pub fn new(name: &str, watch: Watch) -> Self {
+        let config = Arc::new(ClientConfig { name: name.to_owned() });
+        Self { idle: RefCell::default(), config, watch }
+    }
+
+    /// Sends a message to the ticket's server.
+    pub async fn deliver(&self, ticket: &Ticket, parcel: &Parcel<'_>) -> Sent {
+        let spec = &ticket.pool().spec;
+        let address = ticket.server().address;
+        while let Some(mut kept) = self.take_idle(address) {
+            match kept.transact(spec, parcel).await {
+                // The server closed it while it was not in use, which says nothing of the server.
+                Err(Trouble::Stale) => {}
+                sent => return self.finish(kept, spec, address, sent).await,
+            }
+        }
+        match Stream::connect(address, spec.timeouts.connect).await {
+            Err(error) => Sent::NotTaken(format!("connect: {error}")),
+            Ok(stream) => {
+                // Every write is a whole batch, so there is nothing for the kernel to wait for; it works without, too.
+                let _slower = stream.set_nodelay();
+                let mut fresh = Connection::new(stream, &self.watch, Arc::clone(&self.config));
+                let sent = fresh.transact(spec, parcel).await;
+                self.finish(fresh, spec, address, sent).await
+            }
+        }
+    }
+
+    async fn finish(
+        &self,
+        mut connection: Connection,
+        spec: &PoolSpec,
+        address: SocketAddr,
+        sent: Result<Sent, Trouble>,
+    ) -> Sent {
+        match sent {
+            Ok(sent) => {
+                if connection.transactions < spec.reuse_transactions && connection.settle(spec).await {
+                    connection.idle_until = Instant::now() + spec.reuse_idle;
+                    self.keep(address, connection);
+                }
+                sent
+            }
+            Err(Trouble::Stale) => Sent::NotTaken(String::from("connection closed before a reply")),
+            Err(Trouble::BeforeDot(reason)) => Sent::NotTaken(reason),
+            Err(Trouble::AfterDot(reason)) => Sent::Unsure(reason),
+        }
+    }
+
+    fn take_idle(&self, address: SocketAddr) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        let now = Instant::now();
+        let kept = idle.get_mut(&address)?;
+        // The latest used first, so that the others can grow old and go.
+        while let Some(connection) = kept.pop() {
+            if connection.idle_until > now {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn keep(&self, address: SocketAddr, connection: Connection) {
+        let mut idle = self.idle.borrow_mut();
+        let kept = idle.entry(address).or_default();
+        if kept.len() < IDLE_MAX {
+            kept.push(connection);
+        }
+    }
+
+    /// Closes what has not been used for too long, politely; to be called now and then.
+    pub async fn close_idle(&self) {
+        let now = Instant::now();
+        let mut old = Vec::new();
+        for kept in self.idle.borrow_mut().values_mut() {
+            old.extend(kept.extract_if(.., |connection| connection.idle_until <= now));
+        }
+        self.idle.borrow_mut().retain(|_, kept| !kept.is_empty());
+        for connection in old {
+            connection.quit().await;
+        }
+    }
+
+    /// Closes all, politely: the shard ends.
+    pub async fn close_all(&self) {
+        let all: Vec<Connection> = self.idle.borrow_mut().drain().flat_map(|(_, kept)| kept).collect();
+        for connection in all {
+            connection.quit().await;
+        }
+    }
+}
+
+/// Why there was no outcome.
+enum Trouble {
+    /// A kept connection had been closed by the server.
+    Stale,
+    /// The server does not have the whole message.
+    BeforeDot(String),
+    /// It has, and did not answer.
+    AfterDot(String),
+}
+
+impl Connection {
+    fn new(stream: Stream, watch: &Watch, config: Arc<ClientConfig>) -> Self {
+        Self {
+            watched: stream.watch(watch),
+            stream,
+            client: Client::new(config),
+            input: Input::default(),
+            transactions: 0,
+            idle_until: Instant::now(),
+        }
+    }
+
+    async fn transact(&mut self, spec: &PoolSpec, parcel: &Parcel<'_>) -> Result<Sent, Trouble> {
+        let reused = self.transactions > 0;
+        self.transactions += 1;
+        let mut has_dot = false;
+        let mut has_started = false;
+        let trouble = |has_dot: bool, reason: String| {
+            if has_dot { Trouble::AfterDot(reason) } else { Trouble::BeforeDot(reason) }
+        };
+        loop {
+            match self.client.next(&mut self.input) {
+                ClientNeed::Bytes => match self.exchange(spec).await {
+                    Ok(()) => {}
+                    Err(_) if reused && !has_dot && !self.watched.expired() => return Err(Trouble::Stale),
+                    Err(error) => return Err(trouble(has_dot, self.reason(&error))),
+                },
+                ClientNeed::Ready if has_started => return Err(trouble(has_dot, String::from("no outcome"))),
+                ClientNeed::Ready => {
+                    has_started = true;
+                    self.client.start(parcel.envelope, parcel.bytes() as u64);
+                }
+                ClientNeed::Message => {
+                    self.write_message(spec, parcel).await.map_err(Trouble::BeforeDot)?;
+                    has_dot = true;
+                    self.client.sent();
+                }
+                ClientNeed::Done(outcome) => return self.outcome(outcome, reused, has_dot),
+                ClientNeed::Close if reused && !has_dot => return Err(Trouble::Stale),
+                ClientNeed::Close => {
+                    return Err(trouble(has_dot, String::from("the server ended the session")));
+                }
+            }
+        }
+    }
+
+    fn outcome(&self, outcome: Outcome, reused: bool, has_dot: bool) -> Result<Sent, Trouble> {
+        let reply = self.client.reply().to_vec();
+        match outcome {
+            Outcome::Accepted => Ok(Sent::Accepted(reply)),
+            Outcome::Refused(stage) if reply.starts_with(b"421") && reused && stage == Stage::Mail => {
+                Err(Trouble::Stale)
+            }
+            Outcome::Refused(_) if is_busy(&reply) => Ok(Sent::Busy(reply)),
+            Outcome::Refused(_) | Outcome::Unfit(_) => Ok(Sent::Refused(reply)),
+            Outcome::Broken(_, fault) if has_dot => Err(Trouble::AfterDot(fault.to_string())),
+            Outcome::Broken(_, fault) => Err(Trouble::BeforeDot(fault.to_string())),
+        }
+    }
+
+    /// Writes what is to be said, then reads.
+    async fn exchange(&mut self, spec: &PoolSpec) -> io::Result<()> {
+        let within =
+            if self.client.stage() == Stage::Message { spec.timeouts.dot } else { spec.timeouts.command };
+        self.flush(spec).await?;
+        self.watched.arm_read(within);
+        let (read, buffer) =
+            self.stream.read(self.input.lend(UPSTREAM_READ_BYTES), UPSTREAM_READ_BYTES).await;
+        self.watched.disarm();
+        self.input.restore(buffer);
+        match read? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn flush(&mut self, spec: &PoolSpec) -> io::Result<()> {
+        if self.client.output().is_empty() {
+            return Ok(());
+        }
+        self.watched.arm_write(spec.timeouts.command);
+        let (written, mut output) = self.stream.write_all(std::mem::take(self.client.output())).await;
+        self.watched.disarm();
+        output.clear();
+        *self.client.output() = output;
+        written
+    }
+
+    /// Writes the message. When this fails the final dot has not left this host, so the server cannot have taken it.
+    async fn write_message(&mut self, spec: &PoolSpec, parcel: &Parcel<'_>) -> Result<(), String> {
+        self.watched.arm_write(spec.timeouts.data);
+        let (written, _) = self.stream.write_segments(parcel.segments()).await;
+        self.watched.disarm();
+        written.map_err(|error| format!("writing the message: {error}"))
+    }
+
+    fn reason(&self, error: &io::Error) -> String {
+        match error.kind() {
+            _ if self.watched.expired() => {
+                format!("no reply in time at {:?}", self.client.stage()).to_lowercase()
+            }
+            io::ErrorKind::UnexpectedEof => {
+                format!("connection closed at {:?}", self.client.stage()).to_lowercase()
+            }
+            _ => error.to_string(),
+        }
+    }
+
+    /// Makes the connection ready to be kept; false when it cannot be.
+    async fn settle(&mut self, spec: &PoolSpec) -> bool {
+        match self.client.next(&mut self.input) {
+            ClientNeed::Ready => true,
+            // A RSET is on its way; its reply is read when the connection is used again.
+            ClientNeed::Bytes => self.flush(spec).await.is_ok(),
+            _ => false,
+        }
+    }
+
+    /// Says QUIT and does not wait long for the answer.
+    async fn quit(mut self) {
+        if self.client.next(&mut self.input) == ClientNeed::Ready {
+            self.client.quit();
+            self.watched.arm_write(QUIT_WITHIN);
+            // A server that is gone needs no farewell.
+            let (_gone, _) = self.stream.write_all(std::mem::take(self.client.output())).await;
+        }
+    }
+}
+
+/// How long a farewell may take.
+const QUIT_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Whether a reply says that another server might take the message: 421, or 451 4.3.2 (system not accepting).
+fn is_busy(reply: &[u8]) -> bool {
+    reply.starts_with(b"421") || reply.starts_with(b"451 4.3.2") || reply.starts_with(b"451-4.3.2")
+}

@@ -1,0 +1,155 @@
+//! A message in its wire form: the buffers into which it was read, kept as they are.
+//!
+//! Dot-stuffed, with CRLF.CRLF at its end: what came in is what goes out. A read buffer of which the message fills a good
+//! part is kept itself; the small reads of a slow client are gathered, so that a buffer is never held for a few bytes.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A stretch of a shared buffer.
+pub type Chunk = (Rc<Vec<u8>>, Range<usize>);
+
+/// A message as it arrives.
+#[derive(Clone, Debug, Default)]
+pub struct Wire {
+    chunks: Vec<Chunk>,
+    bytes: usize,
+}
+
+/// Reads smaller than this part of their buffer are copied instead of keeping the buffer.
+const KEPT_PART: usize = 2;
+
+/// Room of a buffer in which small reads are gathered.
+const GATHER_BYTES: usize = 16 * 1024;
+
+impl Wire {
+    /// Bytes so far.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether keeping a buffer of `capacity` bytes for a stretch of `bytes` is worth it; if so hand it to
+    /// [`Self::keep`], else [`Self::copy`] the stretch.
+    pub fn keeps(&self, bytes: usize, capacity: usize) -> bool {
+        bytes >= capacity / KEPT_PART
+    }
+
+    /// Adds a stretch of a buffer, which is kept.
+    pub fn keep(&mut self, buffer: Vec<u8>, range: Range<usize>) {
+        self.bytes += range.len();
+        self.chunks.push((Rc::new(buffer), range));
+    }
+
+    /// Adds a stretch by copying it behind the last one.
+    pub fn copy(&mut self, stretch: &[u8]) {
+        self.bytes += stretch.len();
+        if let Some((buffer, range)) = self.chunks.last_mut()
+            && let Some(buffer) = Rc::get_mut(buffer)
+            && range.end == buffer.len()
+            && buffer.capacity() - buffer.len() >= stretch.len()
+        {
+            buffer.extend_from_slice(stretch);
+            range.end = buffer.len();
+            return;
+        }
+        let mut buffer = Vec::with_capacity(stretch.len().max(GATHER_BYTES));
+        buffer.extend_from_slice(stretch);
+        self.chunks.push((Rc::new(buffer), 0..stretch.len()));
+    }
+
+    /// All stretches, in order.
+    pub fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// The stretches of all that is not in `cuts`, which are sorted, apart, and count from the message's first byte.
+    pub fn without(&self, cuts: &[Range<usize>]) -> Vec<Chunk> {
+        let mut kept = Vec::with_capacity(self.chunks.len() + cuts.len());
+        let mut offset = 0;
+        for (buffer, range) in &self.chunks {
+            let here = offset..offset + range.len();
+            let mut from = here.start;
+            let inside = cuts.iter().filter(|cut| cut.start < here.end && cut.end > here.start);
+            for cut in inside {
+                push(&mut kept, buffer, range.start, from - here.start..cut.start.max(from) - here.start);
+                from = cut.end.min(here.end);
+            }
+            push(&mut kept, buffer, range.start, from - here.start..here.len());
+            offset = here.end;
+        }
+        kept
+    }
+
+    /// The message in one shared piece: its own buffer when it is in one, else copied together.
+    pub fn whole(&self) -> Chunk {
+        if let [chunk] = self.chunks.as_slice() {
+            return chunk.clone();
+        }
+        let whole = self.contiguous().into_owned();
+        let range = 0..whole.len();
+        (Rc::new(whole), range)
+    }
+
+    /// The message in one piece: borrowed when it is in one, else copied together.
+    pub fn contiguous(&self) -> std::borrow::Cow<'_, [u8]> {
+        if let [(buffer, range)] = self.chunks.as_slice() {
+            return buffer.get(range.clone()).unwrap_or_default().into();
+        }
+        let mut whole = Vec::with_capacity(self.bytes);
+        for (buffer, range) in &self.chunks {
+            whole.extend_from_slice(buffer.get(range.clone()).unwrap_or_default());
+        }
+        whole.into()
+    }
+}
+
+fn push(kept: &mut Vec<Chunk>, buffer: &Rc<Vec<u8>>, base: usize, range: Range<usize>) {
+    if !range.is_empty() {
+        kept.push((Rc::clone(buffer), base + range.start..base + range.end));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(chunks: &[Chunk]) -> Vec<u8> {
+        chunks.iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn cutting_is_like_cutting_the_whole(
+            parts in prop::collection::vec((prop::collection::vec(any::<u8>(), 1..9), any::<bool>()), 1..9),
+            bounds in prop::collection::btree_set(0_usize..72, 0..8),
+        ) {
+            let mut wire = Wire::default();
+            let mut whole = Vec::new();
+            for (part, keep) in &parts {
+                whole.extend_from_slice(part);
+                if *keep { wire.keep(part.clone(), 0..part.len()); } else { wire.copy(part); }
+            }
+            prop_assert_eq!(wire.bytes(), whole.len());
+            prop_assert_eq!(&*wire.contiguous(), &whole[..]);
+            prop_assert_eq!(text(wire.chunks()), whole.clone());
+            let bounds: Vec<usize> = bounds.into_iter().filter(|&bound| bound <= whole.len()).collect();
+            let cuts: Vec<Range<usize>> = bounds.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect();
+            let mut left = whole;
+            for cut in cuts.iter().rev() {
+                left.drain(cut.clone());
+            }
+            prop_assert_eq!(text(&wire.without(&cuts)), left);
+        }
+    }
+
+    #[test]
+    fn small_reads_share_a_buffer() {
+        let mut wire = Wire::default();
+        for _ in 0..10_000 {
+            wire.copy(b"x");
+        }
+        assert_eq!(wire.chunks().len(), 1);
+        assert!(wire.keeps(9000, 16_384) && !wire.keeps(100, 16_384));
+    }
+}
