@@ -1,6 +1,8 @@
 //! A small scheme: enough of a mail host to show every form of the language and every fault.
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test uses a part of it")]
 
+pub mod facts;
+
 use weir_lang::scheme::{
     AnswerSpec, CallSpec, FieldSource, FieldSpec, Flow, Form, FunctionSpec, Kind, KindSpec, MemberSpec, Part,
     PhaseSpec, Scheme, SettingSpec, StateSpec, Type, VerbSpec,
