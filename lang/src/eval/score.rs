@@ -66,10 +66,15 @@ impl Plan {
             let Some(score) = weight.score.filter(|_| !weight.off && !weight.shadow) else { continue };
             let score = i64::from(score.hundredths());
             let fails = failed != 0 && !self.rule_slots(rule).is_empty();
+            let failure = if fails { self.has_failed(rule, facts) } else { Truth::False };
             bounds = match scratch.current(rule) {
                 RuleState::Hit => bounds.sure(score),
-                RuleState::Miss if fails && self.has_failed(rule, facts) => bounds.sure(failed),
-                RuleState::Miss => bounds,
+                RuleState::Miss => match failure {
+                    Truth::True => bounds.sure(failed),
+                    Truth::False => bounds,
+                    // It missed whatever that lookup says, but a failure would still count.
+                    Truth::Pending => bounds.either([failed, 0, 0]),
+                },
                 RuleState::Unrun | RuleState::Pending if fails => bounds.either([score, 0, failed]),
                 RuleState::Unrun | RuleState::Pending => bounds.either([score, 0, 0]),
             };
@@ -88,7 +93,7 @@ impl Plan {
             };
             sum += match scratch.rule(rule) {
                 RuleState::Hit => i64::from(weight.score.unwrap_or_default().hundredths()),
-                RuleState::Miss if failed != 0 && self.has_failed(rule, facts) => failed,
+                RuleState::Miss if failed != 0 && self.has_failed(rule, facts) == Truth::True => failed,
                 _ => 0,
             };
         }
@@ -97,9 +102,14 @@ impl Plan {
         Score::from_hundredths(i32::try_from(sum).unwrap_or(i32::MAX))
     }
 
-    /// Whether one of the lookups of the rule has failed.
-    fn has_failed<F: Facts>(&self, rule: usize, facts: &F) -> bool {
-        self.rule_slots(rule).iter().any(|&slot| self.is_unknown(slot, facts))
+    /// Whether one of the lookups of the rule has failed; pending while one still may.
+    fn has_failed<F: Facts>(&self, rule: usize, facts: &F) -> Truth {
+        let slots = self.rule_slots(rule);
+        if slots.iter().any(|slot| self.is_unknown(*slot, facts)) {
+            return Truth::True;
+        }
+        let open = slots.iter().any(|slot| facts.answer(*slot) == Value::Pending);
+        if open { Truth::Pending } else { Truth::False }
     }
 
     fn is_unknown<F: Facts>(&self, slot: Slot, facts: &F) -> bool {
@@ -125,11 +135,16 @@ impl<F: Facts> Run<'_, F> {
 
     /// Whether a rule that counts in the group still waits.
     pub(super) fn group_is_open(&mut self, group: usize) -> bool {
-        let Some(spec) = self.plan.groups.get(group) else { return false };
+        let (plan, facts) = (self.plan, self.facts);
+        let Some(spec) = plan.groups.get(group) else { return false };
         let scratch = &*self.scratch;
         let counts = |rule: usize| scratch.weight(rule).is_some_and(|weight| !weight.off && !weight.shadow);
-        let open = |&rule: &usize| counts(rule) && scratch.current(rule) == RuleState::Pending;
-        let open = spec.rules.iter().any(open);
+        let fails = spec.failed_counts != Score::ZERO;
+        let open = spec.rules.iter().filter(|rule| counts(**rule)).any(|&rule| match scratch.current(rule) {
+            RuleState::Pending => true,
+            RuleState::Miss => fails && plan.has_failed(rule, facts) == Truth::Pending,
+            RuleState::Hit | RuleState::Unrun => false,
+        });
         if open {
             self.scratch.wait_at_most(spec.deadline);
         }
