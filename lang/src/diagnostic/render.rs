@@ -75,7 +75,8 @@ fn snippets<'a>(
     }
     let mut snippets = Vec::new();
     for file in files {
-        let Some(source) = sources.file(file) else { continue };
+        // Of a file that could not be read there is no line to show.
+        let Some(source) = sources.file(file).filter(|source| !source.text.is_empty()) else { continue };
         let mut snippet = Snippet::source(source.text.as_str()).path(source.name.as_str());
         if file == diagnostic.span.file {
             let label = (!diagnostic.label.is_empty()).then_some(diagnostic.label.as_str());
