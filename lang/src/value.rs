@@ -74,7 +74,7 @@ pub trait Facts {
     fn now(&self) -> i64;
 
     /// The entries of a list that was reloaded since the plan was made, by its index in the plan; `None` for one that
-    /// was not.
+    /// was not. Phrases are part of the plan's patterns: a list of them changes only with a new plan.
     fn list(&self, _list: usize) -> Option<&List> {
         None
     }
