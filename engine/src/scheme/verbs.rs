@@ -1,6 +1,6 @@
 //! What statements can do.
 
-use weir_lang::scheme::Kind::{Code, Duration, Enhanced, Expr, Int, Name, Template, Text, Word as AnyWord};
+use weir_lang::scheme::Kind::{CodeIn, Duration, Enhanced, Expr, Int, Name, Template, Text, Word as AnyWord};
 use weir_lang::scheme::Part::{Comma, Maybe, OneOf, Repeat, Statement, Value, Word};
 use weir_lang::scheme::{Flow, Form, Part, VerbSpec};
 
@@ -74,8 +74,10 @@ const CONNECT: usize = Phase::Connect.index();
 const DATA: usize = Phase::Data.index();
 const MESSAGE: usize = Phase::Message.index();
 
-/// `CODE ENHANCED TEXT`: what `reject`, `defer` and `drop` must carry.
-const REPLY: &[Part] = &[Value(Code), Value(Enhanced), Value(Template)];
+/// `CODE ENHANCED TEXT`: what `reject`, `defer` and `drop` must carry, each with codes of its own class.
+const REFUSAL: &[Part] = &[Value(CodeIn(500, 599)), Value(Enhanced), Value(Template)];
+const DEFERRAL: &[Part] = &[Value(CodeIn(400, 499)), Value(Enhanced), Value(Template)];
+const FAREWELL: &[Part] = &[Value(CodeIn(400, 599)), Value(Enhanced), Value(Template)];
 
 /// Longest `greet after` and `delay` in milliseconds: below the 5 minutes for which clients wait (RFC 5321, 4.5.3.2).
 pub const WAIT_MS_MAX: u64 = 120_000;
@@ -95,7 +97,7 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         form: Form {
             word: "reject",
-            parts: REPLY,
+            parts: REFUSAL,
             doc: "Refuses for good with a 5yz reply: the command, or the message. In `connect` the session then answers every \
                   command with this reply until QUIT.",
             example: r#"reject 550 5.7.1 "relaying denied" if rcpt.domain not in local_domains"#,
@@ -106,7 +108,7 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         form: Form {
             word: "defer",
-            parts: REPLY,
+            parts: DEFERRAL,
             doc: "Refuses for now with a 4yz reply: the client keeps the message and tries again.",
             example: r#"defer 451 4.7.1 "virus scanner unavailable, try again" if virus is unknown"#,
         },
@@ -116,7 +118,7 @@ pub const VERBS: &[VerbSpec] = &[
     VerbSpec {
         form: Form {
             word: "drop",
-            parts: REPLY,
+            parts: FAREWELL,
             doc: "Replies, then closes the connection. The code is 421, 521, 554 or another 4yz or 5yz.",
             example: r#"drop 554 5.7.1 "{client.ip} is on the site deny list" if client.ip in deny_nets"#,
         },
