@@ -55,6 +55,8 @@ pub const STATEMENTS_MAX: usize = 20_000;
 pub const SLOTS_MAX: usize = 1024;
 /// Rules that refer to rules, one behind the other.
 pub const RULE_DEPTH_MAX: usize = 64;
+/// Checks that call checks, one inside the other: bounds the checker's own recursion.
+pub const CALL_DEPTH_MAX: usize = 16;
 
 /// Checks a file set against what the host offers.
 pub fn check(set: &FileSet, scheme: &'static Scheme) -> Checked {

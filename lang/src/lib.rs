@@ -26,5 +26,5 @@ pub mod score;
 pub mod source;
 pub mod value;
 
-pub use check::{Checked, RULE_DEPTH_MAX, RULES_MAX, SLOTS_MAX, STATEMENTS_MAX, check};
+pub use check::{CALL_DEPTH_MAX, Checked, RULE_DEPTH_MAX, RULES_MAX, SLOTS_MAX, STATEMENTS_MAX, check};
 pub use lower::lower;

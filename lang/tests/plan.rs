@@ -390,15 +390,28 @@ fn rules_are_nested_up_to_a_bound() {
     assert!(try_plan(&circle).unwrap_err().contains("W0212"));
 }
 
+/// Checks that each call the one before so many times.
+fn checks(length: usize, times: usize) -> String {
+    let mut text = String::from("weir 1\ncheck c0 { note \"x\" }\n");
+    for index in 1..length {
+        let calls = format!("  do c{}\n", index - 1).repeat(times);
+        writeln!(text, "check c{index} {{\n{calls}}}").unwrap();
+    }
+    write!(text, "on message {{\n  do c{}\n  discard\n}}\n", length - 1).unwrap();
+    text
+}
+
 #[test]
 fn checks_written_out_too_often_are_refused() {
-    let mut text = String::from("weir 1\ncheck c0 { note \"x\" }\n");
-    for index in 1..20 {
-        let before = index - 1;
-        writeln!(text, "check c{index} {{\n  do c{before}\n  do c{before}\n}}").unwrap();
-    }
-    text.push_str("on message {\n  do c19\n  discard\n}\n");
-    assert!(try_plan(&text).unwrap_err().contains("W0217"));
+    let faults = try_plan(&checks(weir_lang::CALL_DEPTH_MAX, 3)).unwrap_err();
+    assert!(faults.contains("W0217") && faults.contains("statements"), "{faults}");
+}
+
+#[test]
+fn checks_are_nested_up_to_a_bound() {
+    assert!(try_plan(&checks(weir_lang::CALL_DEPTH_MAX, 1)).is_ok());
+    let faults = try_plan(&checks(500, 1)).unwrap_err();
+    assert!(faults.contains("W0217") && faults.contains("deep"), "{faults}");
 }
 
 #[test]

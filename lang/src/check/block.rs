@@ -5,7 +5,7 @@ use super::kind::word;
 use super::names::Symbol;
 use super::typed::{Binding, show};
 use super::value::constant_text;
-use super::{Checker, STATEMENTS_MAX};
+use super::{CALL_DEPTH_MAX, Checker, STATEMENTS_MAX};
 use crate::ast::{self, Atom, Expr, ExprKind, Literal, Name, Piece};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::meaning;
@@ -140,6 +140,11 @@ impl<'a> Checker<'a> {
             )
             .with_note(format!("the calls are {}", names.join(" -> ")));
             self.fault(fault);
+            return None;
+        }
+        if self.calls.len() == CALL_DEPTH_MAX {
+            let message = format!("checks call checks more than {CALL_DEPTH_MAX} deep");
+            self.report(&meaning::TOO_LARGE, name.span, message, "");
             return None;
         }
         self.calls.push(index);
