@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::admin;
 use crate::cli::{Exit, LogForm, Run};
@@ -44,6 +44,8 @@ fn unavailable(reason: &str) -> Exit {
 }
 
 async fn serve(args: Run, writer: &Writer, clock: &Clock) -> Exit {
+    // Before anybody can see that we are up and send one.
+    let mut signals = Signals::catch();
     let admin_socket = match admin::listen(&args.admin) {
         Ok(socket) => socket,
         Err(reason) => return unavailable(&reason),
@@ -71,7 +73,7 @@ async fn serve(args: Run, writer: &Writer, clock: &Clock) -> Exit {
         ));
     }
     let serving = tokio::task::spawn_local(admin::serve(admin_socket, Rc::clone(&control)));
-    wait_for_end(&control).await;
+    signals.wait_for_end(&control).await;
     serving.abort();
     // Its task has let go of the control when it has ended.
     let _aborted = serving.await;
@@ -101,25 +103,41 @@ fn listen(address: std::net::SocketAddr) -> Result<tokio::net::TcpListener, Stri
     tokio::net::TcpListener::from_std(socket).map_err(of)
 }
 
-/// Serves signals until one says to end.
-async fn wait_for_end(control: &Rc<Control>) {
-    let on = |kind| signal(kind).ok();
-    let (mut hangup, mut terminate, mut interrupt) =
-        (on(SignalKind::hangup()), on(SignalKind::terminate()), on(SignalKind::interrupt()));
-    loop {
-        tokio::select! {
-            () = next(&mut hangup) => {
-                let control = Rc::clone(control);
-                // What is wrong is in the log; nothing was changed.
-                tokio::task::spawn_local(async move { _ = control.reload().await });
+/// What an operator or an init system says.
+struct Signals {
+    hangup: Option<Signal>,
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl Signals {
+    /// From here on a signal is kept for [`Self::wait_for_end`] instead of ending the process.
+    fn catch() -> Self {
+        let on = |kind| signal(kind).ok();
+        Self {
+            hangup: on(SignalKind::hangup()),
+            terminate: on(SignalKind::terminate()),
+            interrupt: on(SignalKind::interrupt()),
+        }
+    }
+
+    /// Serves signals until one says to end.
+    async fn wait_for_end(&mut self, control: &Rc<Control>) {
+        loop {
+            tokio::select! {
+                () = next(&mut self.hangup) => {
+                    let control = Rc::clone(control);
+                    // What is wrong is in the log; nothing was changed.
+                    tokio::task::spawn_local(async move { _ = control.reload().await });
+                }
+                () = next(&mut self.terminate) => return,
+                () = next(&mut self.interrupt) => return,
             }
-            () = next(&mut terminate) => return,
-            () = next(&mut interrupt) => return,
         }
     }
 }
 
-async fn next(signal: &mut Option<tokio::signal::unix::Signal>) {
+async fn next(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => _ = signal.recv().await,
         None => std::future::pending().await,
