@@ -32,7 +32,7 @@ fn two_hundred_sessions_are_counted_exactly() {
     until("smtp-sink's count", || smtp_sink_count(&sink) >= MESSAGES);
     assert_eq!(smtp_sink_count(&sink), MESSAGES);
     for scanner in &chain.scanners {
-        assert!(!scanner.lines(&["status=sent"]).is_empty(), "a scanner had nothing to do");
+        until("both scanners to have done something", || !scanner.lines(&["status=sent"]).is_empty());
     }
 }
 
@@ -77,8 +77,12 @@ fn dialogs_by_swaks_meet_their_fates() {
     let (code, said) = send(ours, &["--from", "<>", "--to", "dev@example.org", "--body", &virus]);
     assert_eq!(code, 0, "a virus is discarded: {said}");
     assert_eq!(sink.count(), 3, "neither spam nor virus arrives");
-    let kept = chain.scanners.iter().flat_map(|scanner| scanner.lines(&["verdict=discard"])).count();
-    assert!(kept > 0, "the log says what became of the virus");
+    until("the log to say what became of the virus", || {
+        chain
+            .scanners
+            .iter()
+            .any(|scanner| !scanner.lines(&["verdict=discard", "rule=scanner.weir:"]).is_empty())
+    });
 }
 
 #[test]

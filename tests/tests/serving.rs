@@ -239,7 +239,9 @@ fn metrics_and_logs_tell_what_happened() -> io::Result<()> {
     until("the log", || {
         !weir.lines(&["not this one"]).is_empty() || !weir.lines(&["\"code\":550"]).is_empty()
     });
-    for line in weir.log().lines().filter(|line| line.starts_with('{')) {
+    let log = weir.log();
+    let whole = log.split_inclusive('\n').filter(|line| line.starts_with('{') && line.ends_with('\n'));
+    for line in whole {
         let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         assert!(event.get("ts").is_some() && event.get("event").is_some(), "{line}");
     }
