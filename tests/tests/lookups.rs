@@ -38,7 +38,8 @@ fn a_block_list_is_listed_clean_or_unknown() -> io::Result<()> {
     let (entry, end, names) = (here.port(), here.port(), here.port());
     let entries = "127.0.0.7 :127.0.0.4:listed\n127.0.0.8 :127.255.255.254:over quota";
     let mut list = Rbldnsd::start(&folder, names, "zen.example.org", entries);
-    let _weir = Weir::start(&blocking(entry, end, names), entry);
+    // Each shard has its own cache; with one the last line does not depend on which of them serves.
+    let _weir = Weir::with(&blocking(entry, end, names), entry, &["--shards", "1"]);
 
     assert_eq!(rcpt(client(7), entry)?.text, "550 5.7.1 listed");
     assert_eq!(rcpt(client(9), entry)?.text, "550 5.7.2 clean");
