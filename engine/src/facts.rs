@@ -1,6 +1,6 @@
 //! What is known of a session, its transaction and its message: the values behind the fields of rule files.
 //!
-//! A held field is read by the function at its place in [`READERS`], which stands in the order of
+//! A held field is read by the function at its place in `readers::READERS`, which stands in the order of
 //! [`crate::scheme::fields::FIELDS`]. Answers of lookups are put in by `decide` as they come.
 
 mod answer;

@@ -7,7 +7,7 @@
 //! Everything is a view of bytes in memory, made when it is first asked for and kept for the message. No I/O.
 //!
 //! What a sender puts into a message costs bounded time and memory, and no call nests with it: parts are found by one
-//! walk over the lines with a bounded stack of boundaries ([`structure`]), never by a recursive parser, since some 50,000
+//! walk over the lines with a bounded stack of boundaries (`structure`), never by a recursive parser, since some 50,000
 //! attached messages within each other overflow the stack of one, through base64 too. Of mail-parser only the parsers of
 //! single fields and the character sets are used, behind `catch_unwind`.
 

@@ -20,7 +20,7 @@ pub static SCHEME: Scheme = Scheme {
     clauses: clauses::CLAUSES,
 };
 
-/// A step of the SMTP session at which rules decide, in wire order. Its value is its index in [`PHASES`].
+/// A step of the SMTP session at which rules decide, in wire order. Its value is its index in `PHASES`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
     /// The client connected; nothing was sent yet.
