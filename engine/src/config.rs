@@ -3,6 +3,7 @@
 mod acts;
 mod args;
 mod declared;
+mod faults;
 
 pub(crate) use args::Args;
 
@@ -87,6 +88,7 @@ pub fn load_from<'a>(roots: impl IntoIterator<Item = &'a str>, files: &dyn Files
         let checked = check(&set, &SCHEME);
         diagnostics.extend(checked.diagnostics);
         plan = checked.hir.map(lower);
+        diagnostics.extend(plan.iter().flat_map(|plan| faults::of(plan, &set.sources)));
     }
     let refused = diagnostics.iter().any(|fault| fault.code.severity == Severity::Error);
     weir_lang::diagnostic::render::sort(&mut diagnostics);
@@ -237,12 +239,6 @@ pub fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
     if name.is_empty() { String::from("localhost") } else { name.to_owned() }
-}
-
-/// Listeners without an address to bind, and pools without a server: what forms cannot say.
-pub fn shortcomings(generation: &Generation) -> Vec<String> {
-    let pools = generation.pools.iter().filter(|pool| pool.members.is_empty());
-    pools.map(|pool| format!("pool `{}` has no server", pool.spec.name)).collect()
 }
 
 #[cfg(test)]

@@ -303,10 +303,6 @@ fn first(setup: &Setup, process: &Process) -> Result<Served, Refused> {
 
 /// Opens what a generation needs beyond the one before.
 fn publishable(generation: Generation, older: Option<&Served>, shards: u16) -> Result<Served, Refused> {
-    let lacking = config::shortcomings(&generation);
-    if !lacking.is_empty() {
-        return Err(Refused::Rules(lacking.join("\n")));
-    }
     let is_open = |listener: &Listener, address: &SocketAddr| {
         let open = older.and_then(|older| older.generation.listener(&listener.label));
         open.is_some_and(|open| open.bind.contains(address))

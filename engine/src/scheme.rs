@@ -4,6 +4,7 @@
 //! a held field's value is at run time stands in [`crate::facts`], in the same order, checked by a test there.
 
 pub mod clauses;
+pub mod codes;
 pub mod fields;
 pub mod kinds;
 pub mod verbs;
@@ -18,6 +19,7 @@ pub static SCHEME: Scheme = Scheme {
     verbs: verbs::VERBS,
     kinds: kinds::KINDS,
     clauses: clauses::CLAUSES,
+    codes: codes::ALL,
 };
 
 /// A step of the SMTP session at which rules decide, in wire order. Its value is its index in `PHASES`.

@@ -80,7 +80,7 @@ pub fn topic(scheme: &Scheme, word: &str) -> Option<String> {
         let _ = writeln!(out, "In `test \"...\" {{ }}`:\n");
         entry(&mut out, clause, "");
     }
-    for code in codes::all().filter(|code| code.id.eq_ignore_ascii_case(word)) {
+    for code in all_codes(scheme).filter(|code| code.id.eq_ignore_ascii_case(word)) {
         diagnostic(&mut out, code);
     }
     (!out.is_empty()).then_some(out)
@@ -106,7 +106,7 @@ pub fn topics(scheme: &Scheme) -> impl Iterator<Item = &str> {
         .chain(scheme.kinds.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.sort)))
         .chain(settings.chain(builtins::GROUP).map(|setting| setting.form.word))
         .chain(scheme.clauses.iter().map(|clause| clause.word))
-        .chain(codes::all().map(|code| code.id))
+        .chain(all_codes(scheme).map(|code| code.id))
 }
 
 fn phases(out: &mut String, scheme: &Scheme) {
@@ -307,9 +307,13 @@ fn tests(out: &mut String, scheme: &Scheme) {
     }
 }
 
-fn diagnostics(out: &mut String, _: &Scheme) {
+fn all_codes(scheme: &Scheme) -> impl Iterator<Item = &'static Code> {
+    codes::all().chain(scheme.codes.iter().copied())
+}
+
+fn diagnostics(out: &mut String, scheme: &Scheme) {
     out.push_str("# Diagnostics\n\n");
-    for code in codes::all() {
+    for code in all_codes(scheme) {
         diagnostic(out, code);
     }
 }

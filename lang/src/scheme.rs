@@ -18,6 +18,8 @@ pub struct Scheme {
     pub kinds: &'static [KindSpec],
     /// What a `test` block can say.
     pub clauses: &'static [Form],
+    /// Faults that the host finds in what the checker lets pass.
+    pub codes: &'static [&'static crate::diagnostic::Code],
 }
 
 /// A phase: `on NAME { }`.

@@ -82,6 +82,29 @@ impl Sources {
             .unwrap_or_default()
     }
 
+    /// The line that a location names, without the space around it.
+    pub fn line(&self, location: &Location) -> Option<Span> {
+        let (file, source) = self.iter().find(|(_, source)| source.name == location.file)?;
+        let nth = usize::try_from(location.line.checked_sub(1)?).ok()?;
+        let line = source.text.split_inclusive('\n').nth(nth)?;
+        let shown = line.trim();
+        // Both are slices of the text, so the differences of their addresses are offsets in it.
+        let start = shown.as_ptr().addr() - source.text.as_ptr().addr();
+        let span = |offset: usize| u32::try_from(offset).ok();
+        Some(Span { file, start: span(start)?, end: span(start + shown.len())? })
+    }
+
+    /// Where a text first stands within a span; the whole span when it does not.
+    #[must_use]
+    pub fn find(&self, span: Span, text: &str) -> Span {
+        let found = self.text(span).find(text).and_then(|offset| u32::try_from(offset).ok());
+        let length = u32::try_from(text.len()).unwrap_or(0);
+        found.map_or(span, |offset| {
+            let start = span.start + offset;
+            Span { start, end: start + length, ..span }
+        })
+    }
+
     /// The file and line where a span begins.
     pub fn location(&self, span: Span) -> Location {
         let Some(source) = self.file(span.file) else {
@@ -90,5 +113,25 @@ impl Sources {
         let before = source.text.as_bytes().get(..span.start as usize).unwrap_or_default();
         let line = memchr::memchr_iter(b'\n', before).count() + 1;
         Location { file: source.name.clone(), line: u32::try_from(line).unwrap_or(u32::MAX) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_finds_its_line_again() {
+        let mut sources = Sources::default();
+        sources.add("a.weir", "one\n");
+        let file = sources.add("rules/b.weir", "first\n  pool p { }  \n");
+        let location = Location { file: "rules/b.weir".into(), line: 2 };
+        let line = sources.line(&location).unwrap();
+        assert_eq!((line.file, sources.text(line)), (file, "pool p { }"));
+        assert_eq!(sources.location(line), location);
+        assert_eq!(sources.text(sources.find(line, "p {")), "p {");
+        assert_eq!(sources.find(line, "q"), line);
+        assert_eq!(sources.line(&Location { line: 3, ..location.clone() }), None);
+        assert_eq!(sources.line(&Location { line: 0, ..location }), None);
     }
 }

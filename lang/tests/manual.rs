@@ -76,6 +76,7 @@ static SCHEME: Scheme = Scheme {
         doc: "Who connects.",
         example: "client 192.0.2.1",
     }],
+    codes: &[],
 };
 
 #[test]

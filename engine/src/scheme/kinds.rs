@@ -1,14 +1,16 @@
 //! What can be declared: listeners, pools, DNS lists and services. [`crate::config`] reads the settings.
 
 use weir_lang::scheme::Kind::{
-    Code, Duration, Enhanced, Field, Int, Name, Percent, Quad, Size, Socket, Template, Text, Word as AnyWord,
+    CodeIn, Duration, Enhanced, Field, Int, Name, Percent, Quad, Size, Socket, Template, Text,
+    Word as AnyWord,
 };
 use weir_lang::scheme::Part::{AnyOrder, Comma, Maybe, OneOf, Repeat, Value, Word};
 use weir_lang::scheme::{CallSpec, Form, KindSpec, Part, SettingSpec, Type};
 
 use super::fields::{LISTED_ANSWER, VIRUS_ANSWER};
 
-const REPLY: &[Part] = &[Value(Code), Value(Enhanced), Value(Template)];
+/// What refuses: a 2yz would promise a message that nobody keeps.
+const REPLY: &[Part] = &[Value(CodeIn(400, 599)), Value(Enhanced), Value(Template)];
 
 /// Most addresses a listener binds, servers a pool has, and so on: far above need, so that a slip shows.
 const COUNT_MAX: i64 = 1_000_000;
@@ -157,7 +159,7 @@ const LISTENER: &[SettingSpec] = &[
     ),
     once(
         "budget",
-        &[Value(Duration), Comma, Word("then"), Value(Code), Value(Enhanced), Value(Template)],
+        &[Value(Duration), Comma, Word("then"), Value(CodeIn(400, 599)), Value(Enhanced), Value(Template)],
         "Most time for the rules of one message, and the reply when it is over. Default 60s and 451 4.3.0.",
         "budget 30s, then 451 4.3.0 \"scan took too long\"",
     ),

@@ -231,4 +231,5 @@ pub static TOY: Scheme = Scheme {
             example: "expect rcpt 550",
         },
     ],
+    codes: &[],
 };

@@ -1,0 +1,81 @@
+//! Faults of declarations and statements that their forms cannot say. [`crate::config`] finds them, for `weir check` as for a
+//! load, so that nothing that loads fails for its rule file when mail comes.
+
+use weir_lang::diagnostic::{Code, Severity::Error};
+
+/// A pool without a server.
+pub static POOL_EMPTY: Code = Code {
+    id: "W0701",
+    severity: Error,
+    title: "a pool without a server",
+    doc: "Every message sent to it would be put off. A pool has at least one `server`, here or in a file that it uses.",
+    example: "weir 1\npool p { balance least_busy }\non message { send to p }\n",
+};
+
+/// Two servers of one name.
+pub static SERVER_TWICE: Code = Code {
+    id: "W0702",
+    severity: Error,
+    title: "two servers of one name",
+    doc: "Health, load and what an operator says of a server (`weir ctl drain POOL/SERVER`) go by its name.",
+    example: "weir 1\npool p {\n  server s 192.0.2.1:25\n  server s 192.0.2.2:25\n}\non message { send to p }\n",
+};
+
+/// No address of a virus scanner.
+pub static HOST: Code = Code {
+    id: "W0703",
+    severity: Error,
+    title: "no address of a virus scanner",
+    doc: "`unix:` and an absolute path, or an IP address with a port.",
+    example: "weir 1\nservice av : clamd { hosts \"clamd.example.org:3310\" }\non message { discard }\n",
+};
+
+/// No name for a quarantine box.
+pub static BOX: Code = Code {
+    id: "W0704",
+    severity: Error,
+    title: "no name for a quarantine box",
+    doc: "A box is a folder below the state folder: letters, digits, `-` and `_`, at most 64 of them.",
+    example: "weir 1\non message {\n  quarantine \"../virus\"\n  discard\n}\n",
+};
+
+/// One address in two listeners.
+pub static BIND_TWICE: Code = Code {
+    id: "W0705",
+    severity: Error,
+    title: "an address is bound twice",
+    doc: "The kernel would deal connections out to both listeners at random.",
+    example: "weir 1\nlistener a { bind 192.0.2.25:25 }\nlistener b { bind 192.0.2.25:25 }\non message { discard }\n",
+};
+
+/// No domain of a DNS list.
+pub static ZONE: Code = Code {
+    id: "W0706",
+    severity: Error,
+    title: "no domain that can be asked",
+    doc: "The zone of a DNS list is a domain; no question could be put to it otherwise.",
+    example: "weir 1\ndnsbl zen { zone \"zen..example.org\" }\non message { discard }\n",
+};
+
+/// No name of a host.
+pub static HOST_NAME: Code = Code {
+    id: "W0707",
+    severity: Error,
+    title: "no name of a host",
+    doc: "What a host calls itself in its greeting or in EHLO is a domain or an address literal (RFC 5321, 4.1.1.1).",
+    example: "weir 1\nlistener a {\n  bind 192.0.2.25:25\n  name \"mail host\"\n}\non message { discard }\n",
+};
+
+/// No name of a header field.
+pub static HEADER: Code = Code {
+    id: "W0708",
+    severity: Error,
+    title: "no name of a header field",
+    doc: "Printable ASCII without space and colon (RFC 5322, 3.6.8); the colon is put behind it. In `remove header` a `*` stands \
+          for any characters.",
+    example: "weir 1\non message {\n  add header \"X-Spam: \" \"yes\"\n  discard\n}\n",
+};
+
+/// All of them.
+pub static ALL: &[&Code] =
+    &[&POOL_EMPTY, &SERVER_TWICE, &HOST, &BOX, &BIND_TWICE, &ZONE, &HOST_NAME, &HEADER];
