@@ -3,7 +3,7 @@
 
 #![no_main]
 
-#[path = "../../../engine/smtp/tests/common/drive.rs"]
+#[path = "../../../../engine/smtp/tests/common/drive.rs"]
 #[allow(dead_code, reason = "the other half drives the client")]
 mod drive;
 
