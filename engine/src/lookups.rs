@@ -1,7 +1,7 @@
 //! The look-ups of a session: each a task of the shard, begun when a rule can need it, its answer put into the facts.
 //!
-//! What a cache knows is answered at once, without a task. An answer that comes when its phase has begun anew (the next
-//! `rcpt`, the next transaction) is dropped.
+//! What a cache knows is answered at once, without a task. When a phase begins anew (the next `rcpt`, the next transaction)
+//! what is under way for it is aborted: nobody waits for it any more, and it holds the message and a scanner's slot.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use weir_lang::eval::Scratch;
 use weir_lang::plan::Plan;
@@ -75,9 +75,8 @@ pub struct Lookups {
     /// The client's connection; none when there is no client (`weir explain`).
     stream: Option<Rc<Stream>>,
     tasks: JoinSet<Found>,
-    /// For each slot the round in which it was begun; 0 when it was not.
-    begun: Vec<u32>,
-    round: u32,
+    /// For each slot the task that was begun for it.
+    begun: Vec<Option<AbortHandle>>,
     waited: bool,
     took: Vec<(Slot, Duration)>,
 }
@@ -85,7 +84,6 @@ pub struct Lookups {
 /// What a task has found.
 struct Found {
     slot: Slot,
-    round: u32,
     answer: Answer,
     took: Duration,
 }
@@ -93,23 +91,16 @@ struct Found {
 impl Lookups {
     /// None yet.
     pub fn new(sources: Rc<Sources>, stream: Option<Rc<Stream>>) -> Self {
-        Self {
-            sources,
-            stream,
-            tasks: JoinSet::new(),
-            begun: Vec::new(),
-            round: 1,
-            waited: false,
-            took: Vec::new(),
-        }
+        Self { sources, stream, tasks: JoinSet::new(), begun: Vec::new(), waited: false, took: Vec::new() }
     }
 
     /// Drops what is under way for this phase and those after it.
     pub fn forget_from(&mut self, phase: Phase, plan: &Plan) {
-        self.round += 1;
         for (begun, slot) in self.begun.iter_mut().zip(plan.slots()) {
-            if slot.since >= phase.index() {
-                *begun = 0;
+            if slot.since >= phase.index()
+                && let Some(task) = begun.take()
+            {
+                task.abort();
             }
         }
     }
@@ -117,8 +108,28 @@ impl Lookups {
     /// Drops all that is under way: the slots of another generation are others.
     pub fn forget_all(&mut self) {
         self.begun.clear();
-        self.round += 1;
         self.tasks.abort_all();
+    }
+
+    /// Puts into the facts what has been found meanwhile, and lets go of the tasks that have ended.
+    pub fn settle_found(&mut self, facts: &mut Facts) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            if let Some((slot, answer)) = self.found(ended) {
+                facts.settle(slot, answer);
+            }
+        }
+    }
+
+    /// What an ended task has found, if it is still asked for.
+    fn found(&mut self, ended: Result<(Id, Found), JoinError>) -> Option<(Slot, Answer)> {
+        let (id, Found { slot, answer, took }) = ended.ok()?;
+        let begun = self.begun.get(usize::from(slot.0))?.as_ref()?;
+        if begun.id() != id {
+            return None;
+        }
+        self.took.retain(|(known, _)| *known != slot);
+        self.took.push((slot, took));
+        Some((slot, answer))
     }
 
     /// Whether the wait of `greet` has been made.
@@ -139,19 +150,18 @@ impl Lookups {
     }
 
     fn spawn(&mut self, facts: &Facts, slot: Slot, task: impl Future<Output = Answer> + 'static) {
-        let round = self.round;
-        if let Some(begun) = self.begun.get_mut(usize::from(slot.0)) {
-            *begun = round;
-        }
         let (sources, generation) = (Rc::clone(&self.sources), Arc::clone(&facts.generation));
-        self.tasks.spawn_local(async move {
+        let task = self.tasks.spawn_local(async move {
             let began = Instant::now();
             let answer = task.await;
             let took = began.elapsed();
             sources.counts.lookup_took(generation.lookup_name(slot), took);
             sources.counts.lookup(&generation, slot, &answer, false);
-            Found { slot, round, answer, took }
+            Found { slot, answer, took }
         });
+        if let Some(begun) = self.begun.get_mut(usize::from(slot.0)) {
+            *begun = Some(task);
+        }
     }
 
     fn ask(&mut self, facts: &Facts, scratch: &Scratch, slot: Slot) -> Option<Answer> {
@@ -239,8 +249,8 @@ impl Lookups {
 
 impl Gather for Lookups {
     fn start(&mut self, facts: &Facts, scratch: &Scratch, slot: Slot) -> Option<Answer> {
-        self.begun.resize(facts.generation.plan.slots().len(), 0);
-        if self.begun.get(usize::from(slot.0)).is_some_and(|begun| *begun > 0) {
+        self.begun.resize(facts.generation.plan.slots().len(), None);
+        if self.begun.get(usize::from(slot.0)).is_some_and(Option::is_some) {
             return None;
         }
         let answer = self.ask(facts, scratch, slot);
@@ -252,16 +262,13 @@ impl Gather for Lookups {
 
     async fn next(&mut self, until: Option<Instant>) -> Option<(Slot, Answer)> {
         loop {
-            let joined = match until {
-                None => self.tasks.join_next().await,
-                Some(until) => tokio::time::timeout_at(until, self.tasks.join_next()).await.ok()?,
+            let ended = match until {
+                None => self.tasks.join_next_with_id().await,
+                Some(until) => tokio::time::timeout_at(until, self.tasks.join_next_with_id()).await.ok()?,
             };
             // A look-up that was aborted belongs to a phase that is over.
-            let Ok(Found { slot, round, answer, took }) = joined? else { continue };
-            if self.begun.get(usize::from(slot.0)) == Some(&round) {
-                self.took.retain(|(known, _)| *known != slot);
-                self.took.push((slot, took));
-                return Some((slot, answer));
+            if let Some(found) = self.found(ended?) {
+                return Some(found);
             }
         }
     }
@@ -281,5 +288,54 @@ impl Greet {
         } else {
             self.after
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Base, OneFile, Overrides};
+    use crate::process::Process;
+
+    /// The facts of a client of rules that ask a DNS list whose server is `server`.
+    fn facts(server: std::net::SocketAddr) -> Facts {
+        let text = format!(
+            "weir 1\nlistener l {{ bind 127.0.0.1:0 }}\ndnsbl d {{ zone \"d.example.org\" server {server} timeout 1m }}\n\
+             on rcpt {{ reject 550 5.7.1 \"no\" if d(rcpt.domain) is listed }}\non message {{ discard }}\n"
+        );
+        let plan = config::load_from(["t.weir"], &OneFile(text.leak())).plan.unwrap();
+        let base =
+            Base { number: 1, older: None, host_name: "host.example.org", overrides: &Overrides::default() };
+        let generation = Arc::new(config::generation(plan, &base));
+        let listener = Arc::clone(generation.listeners.first().unwrap());
+        let process = Arc::new(Process::new("host.example.org".into(), std::path::PathBuf::new()));
+        Facts::new(process, generation, listener, [192, 0, 2, 1].into(), 25)
+    }
+
+    /// A client that gives one recipient after the other kept the task of each: they were only taken when a decision waited.
+    #[test]
+    fn what_nobody_waits_for_is_let_go() {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut facts = facts(silent.local_addr().unwrap());
+        crate::ring::run(async {
+            let (watch, clock) = (Watch::start(), Clock::system());
+            let sources = Rc::new(Sources {
+                dns: Dns::new(clock.clone(), None),
+                clamd: Scanners::new(watch, clock),
+                counts: Counts::new(&facts.process.metrics),
+            });
+            let mut lookups = Lookups::new(sources, None);
+            let scratch = facts.generation.plan.scratch();
+            for number in 0..100 {
+                let generation = Arc::clone(&facts.generation);
+                lookups.settle_found(&mut facts);
+                lookups.forget_from(Phase::Rcpt, &generation.plan);
+                facts.rcpt = crate::facts::Mailbox::new(format!("a@{number}.example.net").as_bytes());
+                assert_eq!(lookups.start(&facts, &scratch, Slot(0)), None);
+                tokio::task::yield_now().await;
+            }
+            assert!(lookups.tasks.len() <= 2, "{} tasks", lookups.tasks.len());
+        })
+        .unwrap();
     }
 }

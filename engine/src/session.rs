@@ -144,6 +144,7 @@ impl Session {
     async fn judge(&mut self, stage: Stage) {
         let phase = phase_of(stage);
         self.facts.now = self.local.unix_seconds();
+        self.lookups.settle_found(&mut self.facts);
         self.learn(stage);
         match phase {
             Phase::Message => self.judge_message().await,
