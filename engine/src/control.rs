@@ -28,6 +28,7 @@ use crate::session::Room;
 use crate::shard::{self, Progress, Served, Sockets, Start};
 use crate::simulate;
 use crate::upstream::check;
+use crate::upstream::pool::{CheckSpec, Pool, Server};
 
 /// Where rule files are.
 #[derive(Clone)]
@@ -88,8 +89,23 @@ pub struct Control {
     served: watch::Sender<Served>,
     progress: Vec<Arc<Progress>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
-    checks: Mutex<Vec<AbortHandle>>,
+    checks: Mutex<Vec<Check>>,
     reloading: tokio::sync::Mutex<()>,
+}
+
+/// A server that is being checked.
+struct Check {
+    server: Arc<Server>,
+    spec: CheckSpec,
+    task: AbortHandle,
+}
+
+impl Check {
+    /// Whether this pool wants its server checked, and just so.
+    fn is_wanted(&self, pool: &Pool) -> bool {
+        pool.spec.check.as_ref() == Some(&self.spec)
+            && pool.members.iter().any(|member| Arc::ptr_eq(&member.server, &self.server))
+    }
 }
 
 impl Control {
@@ -171,7 +187,7 @@ impl Control {
                 let generation = Arc::clone(&served.generation);
                 self.served.send_replace(served);
                 self.wait_taken(generation.number).await?;
-                self.restart_checks();
+                self.adjust_checks();
                 self.export();
                 Ok(generation)
             }
@@ -217,7 +233,7 @@ impl Control {
     /// Every shard serves the first generation: the sockets are open.
     pub async fn ready(&self) -> Result<(), Refused> {
         self.wait_taken(1).await?;
-        self.restart_checks();
+        self.adjust_checks();
         let generation = self.served().generation;
         self.log
             .event("ready")
@@ -229,27 +245,42 @@ impl Control {
         Ok(())
     }
 
-    fn restart_checks(&self) {
+    /// Checks the servers that serve now. A check that is wanted as before is left alone, so that it keeps its count.
+    fn adjust_checks(&self) {
+        let generation = self.served().generation;
         let mut checks = lock(&self.checks);
-        checks.drain(..).for_each(|check| check.abort());
-        for pool in &self.served().generation.pools {
-            // Transactions that wait on a pool of the generation before look again.
+        checks.retain(|check| {
+            let stays = generation.pools.iter().any(|pool| check.is_wanted(pool));
+            if !stays {
+                check.task.abort();
+            }
+            stays
+        });
+        for pool in &generation.pools {
+            // Transactions that wait look again: there may be other servers now.
             pool.wake();
-            let Some(spec) = &pool.spec.check else {
-                pool.members.iter().for_each(|member| _ = member.server.set_up(true));
-                continue;
-            };
             for member in &pool.members {
-                let watching = check::watch(
-                    Arc::clone(pool),
-                    Arc::clone(&member.server),
-                    spec.clone(),
-                    self.process.host_name.clone(),
-                    std::rc::Rc::clone(&self.log),
-                );
-                checks.push(tokio::task::spawn_local(watching).abort_handle());
+                let Some(spec) = &pool.spec.check else {
+                    member.server.set_up(true);
+                    continue;
+                };
+                if !checks.iter().any(|check| Arc::ptr_eq(&check.server, &member.server)) {
+                    checks.push(self.check(pool, &member.server, spec));
+                }
             }
         }
+    }
+
+    fn check(&self, pool: &Arc<Pool>, server: &Arc<Server>, spec: &CheckSpec) -> Check {
+        let watching = check::watch(
+            Arc::clone(pool),
+            Arc::clone(server),
+            spec.clone(),
+            self.process.host_name.clone(),
+            std::rc::Rc::clone(&self.log),
+        );
+        let task = tokio::task::spawn_local(watching).abort_handle();
+        Check { server: Arc::clone(server), spec: spec.clone(), task }
     }
 
     /// Puts into the metrics what is asked for when the page is made.

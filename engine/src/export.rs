@@ -47,8 +47,8 @@ fn export_pool(registry: &Registry, pool: &Arc<Pool>) {
         move || whole(read(&pool))
     };
     registry.pulled(&names::POOL_WAITING, &[name], of(|pool| pool.waiting() as u64));
-    registry.pulled(&names::POOL_RETRIES, &[name, "failed"], of(|pool| pool.retries.load(Relaxed)));
-    registry.pulled(&names::POOL_EMPTY, &[name], of(|pool| pool.empty.load(Relaxed)));
+    registry.pulled(&names::POOL_RETRIES, &[name, "failed"], of(|pool| pool.room.retries.load(Relaxed)));
+    registry.pulled(&names::POOL_EMPTY, &[name], of(|pool| pool.room.empty.load(Relaxed)));
     for member in &pool.members {
         export_server(registry, name, &member.server);
     }

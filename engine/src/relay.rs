@@ -64,7 +64,7 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
             }
         };
         if attempt > 0 {
-            pool.retries.fetch_add(1, Relaxed);
+            pool.room.retries.fetch_add(1, Relaxed);
         }
         let server = Arc::clone(ticket.server());
         match local.connections.deliver(&ticket, &parcel).await {
@@ -95,7 +95,7 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
     if let Some((reply, server)) = busy {
         return Handed::Answered { reply, server };
     }
-    pool.empty.fetch_add(1, Relaxed);
+    pool.room.empty.fetch_add(1, Relaxed);
     Handed::Failed(pool.spec.empty.clone())
 }
 

@@ -5,7 +5,8 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -249,12 +250,35 @@ pub struct Pool {
     /// Indices of members in the order of smooth weighted turns.
     schedule: Vec<u16>,
     turn: AtomicUsize,
+    /// What all generations of it share.
+    pub room: Arc<WaitingRoom>,
+}
+
+/// Those who wait for a slot of a pool, whatever its generation: a slot that a transaction of one generation gives back may be
+/// what one of another waits for.
+#[derive(Debug, Default)]
+pub struct WaitingRoom {
     waiting: AtomicUsize,
+    /// How many of those have been to some of the servers already, and so may not want the slot that has become free.
+    choosy: AtomicUsize,
     freed: Notify,
     /// Transactions that went to another server after one failed.
     pub retries: AtomicU64,
     /// Transactions that found no server.
     pub empty: AtomicU64,
+}
+
+impl WaitingRoom {
+    /// A slot is free: wakes who can take it.
+    fn free(&self) {
+        // Whoever enters after this look sees the slot that was given back before it.
+        fence(SeqCst);
+        if self.choosy.load(Relaxed) > 0 {
+            self.freed.notify_waiters();
+        } else if self.waiting.load(Relaxed) > 0 {
+            self.freed.notify_one();
+        }
+    }
 }
 
 /// Why there is no slot.
@@ -307,9 +331,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.server.busy.fetch_sub(1, Relaxed);
-        if self.pool.waiting.load(Relaxed) > 0 {
-            self.pool.freed.notify_one();
-        }
+        self.pool.room.free();
     }
 }
 
@@ -335,10 +357,7 @@ impl Pool {
             schedule: schedule(&spec.servers),
             members,
             turn: AtomicUsize::new(0),
-            waiting: AtomicUsize::new(0),
-            freed: Notify::new(),
-            retries: AtomicU64::new(older.map_or(0, |pool| pool.retries.load(Relaxed))),
-            empty: AtomicU64::new(older.map_or(0, |pool| pool.empty.load(Relaxed))),
+            room: older.map(|pool| Arc::clone(&pool.room)).unwrap_or_default(),
             spec,
         })
     }
@@ -350,12 +369,12 @@ impl Pool {
 
     /// Transactions that wait for a slot now.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Relaxed)
+        self.room.waiting.load(Relaxed)
     }
 
     /// Wakes all who wait: a server came up, was made ready, or the pool is being replaced.
     pub fn wake(&self) {
-        self.freed.notify_waiters();
+        self.room.freed.notify_waiters();
     }
 
     /// A slot on the best server that is not among `tried`, waiting for one within the pool's bounds.
@@ -365,10 +384,10 @@ impl Pool {
             None if !self.someone_serves(tried) => return Err(NoSlot::NoneServes),
             None => {}
         }
-        let Some(_place) = WaitingPlace::take(self) else { return Err(NoSlot::RoomFull) };
+        let Some(_place) = WaitingPlace::take(self, tried) else { return Err(NoSlot::RoomFull) };
         let until = Instant::now() + self.spec.waiting_for;
         loop {
-            let mut freed = std::pin::pin!(self.freed.notified());
+            let mut freed = std::pin::pin!(self.room.freed.notified());
             // Registered before the look, so that a slot freed in between wakes us.
             freed.as_mut().enable();
             if let Some(ticket) = self.try_acquire(tried) {
@@ -440,25 +459,28 @@ enum Backup {
 }
 
 /// A place in the waiting room, given back when dropped.
-struct WaitingPlace<'a>(&'a Pool);
+struct WaitingPlace<'a> {
+    room: &'a WaitingRoom,
+    choosy: bool,
+}
 
 impl<'a> WaitingPlace<'a> {
-    fn take(pool: &'a Pool) -> Option<Self> {
-        let bound = pool.spec.waiting;
-        pool.waiting
-            .fetch_update(Relaxed, Relaxed, |waiting| (waiting < bound).then_some(waiting + 1))
-            .ok()
-            .map(|_| Self(pool))
+    fn take(pool: &'a Pool, tried: &[usize]) -> Option<Self> {
+        let (bound, room, choosy) = (pool.spec.waiting, &*pool.room, !tried.is_empty());
+        let enter = |waiting: usize| (waiting < bound).then_some(waiting + 1);
+        room.waiting.fetch_update(Relaxed, Relaxed, enter).ok()?;
+        room.choosy.fetch_add(usize::from(choosy), Relaxed);
+        fence(SeqCst);
+        Some(Self { room, choosy })
     }
 }
 
 impl Drop for WaitingPlace<'_> {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        self.room.waiting.fetch_sub(1, Relaxed);
+        self.room.choosy.fetch_sub(usize::from(self.choosy), Relaxed);
         // A wake-up that came while we were leaving belongs to the next in line.
-        if self.0.waiting.load(Relaxed) > 0 {
-            self.0.freed.notify_one();
-        }
+        self.room.free();
     }
 }
 

@@ -109,3 +109,42 @@ async fn the_waiting_room_is_bounded_and_wakes() {
     drop(held);
     assert_eq!(pool.acquire(&[]).await.unwrap_err(), NoSlot::NoneServes);
 }
+
+/// Polls once; whether it still waits.
+async fn waits<T>(waiter: &mut std::pin::Pin<&mut impl Future<Output = T>>) -> bool {
+    std::future::poll_fn(|context| std::task::Poll::Ready(waiter.as_mut().poll(context).is_pending())).await
+}
+
+/// Each generation had a waiting room of its own, so a slot that came back in one was not seen in the other.
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_comes_back_is_seen_by_all_generations() {
+    let old = pool(Balance::LeastBusy, &[(1, 1)]);
+    let new = Pool::new(old.spec.clone(), Some(&old));
+    for (holder, other) in [(&old, &new), (&new, &old)] {
+        let held = holder.try_acquire(&[]).unwrap();
+        let mut waiter = std::pin::pin!(other.acquire(&[]));
+        assert!(waits(&mut waiter).await);
+        assert_eq!(holder.waiting(), 1);
+        let began = Instant::now();
+        drop(held);
+        assert!(waiter.await.is_ok());
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+}
+
+/// The first in line had been to the server that became free, and kept the wake-up for itself.
+#[tokio::test(start_paused = true)]
+async fn a_slot_goes_to_the_first_who_can_take_it() {
+    let mut spec = pool(Balance::LeastBusy, &[(1, 1), (1, 1)]).spec.clone();
+    spec.waiting = 2;
+    let pool = Pool::new(spec, None);
+    let (held, _other) = (pool.try_acquire(&[1]).unwrap(), pool.try_acquire(&[0]).unwrap());
+    let mut first = std::pin::pin!(pool.acquire(&[0]));
+    let mut second = std::pin::pin!(pool.acquire(&[]));
+    assert!(waits(&mut first).await && waits(&mut second).await);
+    let began = Instant::now();
+    drop(held);
+    assert!(waits(&mut first).await);
+    assert_eq!(second.await.unwrap().member(), 0);
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
