@@ -338,17 +338,21 @@ fn publishable(generation: Generation, older: Option<&Served>, shards: u16) -> R
         let open = older.and_then(|older| older.generation.listener(&listener.label));
         open.is_some_and(|open| open.bind.contains(address))
     };
+    let is_ours = |address: &SocketAddr| {
+        older.is_some_and(|older| older.generation.listeners.iter().any(|open| open.bind.contains(address)))
+    };
     let sockets: Vec<Sockets> = (0..shards).map(|_| Sockets::default()).collect();
     for listener in &generation.listeners {
         for &address in listener.bind.iter().filter(|address| !is_open(listener, address)) {
+            let refused = |error: std::io::Error| {
+                let label = &listener.label;
+                Refused::Unavailable(format!("listener `{label}`: cannot bind {address}: {error}"))
+            };
+            if !is_ours(&address) {
+                check_free(address).map_err(refused)?;
+            }
             for shard in &sockets {
-                let socket = bind(address).map_err(|error| {
-                    Refused::Unavailable(format!(
-                        "listener `{}`: cannot bind {address}: {error}",
-                        listener.label
-                    ))
-                })?;
-                lock(shard).push((listener.label.clone(), address, socket));
+                lock(shard).push((listener.label.clone(), address, bind(address).map_err(refused)?));
             }
         }
     }
@@ -370,14 +374,25 @@ fn publishable(generation: Generation, older: Option<&Served>, shards: u16) -> R
 
 /// A listening socket that shares its address with those of the other shards.
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
+    let socket = socket_for(address)?;
     socket.set_reuse_port(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
     socket.bind(&address.into())?;
     socket.listen(LISTEN_BACKLOG)?;
     Ok(socket.into())
+}
+
+/// Fails if another process listens there. What shards need, `SO_REUSEPORT`, would otherwise let a second weir of
+/// the same user in without a word, and half of the mail would go to each.
+fn check_free(address: SocketAddr) -> std::io::Result<()> {
+    socket_for(address)?.bind(&address.into())
+}
+
+fn socket_for(address: SocketAddr) -> std::io::Result<socket2::Socket> {
+    let domain = socket2::Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    Ok(socket)
 }

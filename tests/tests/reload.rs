@@ -174,6 +174,19 @@ fn an_address_in_use_is_said_with_exit_69() {
 }
 
 #[test]
+fn a_second_weir_does_not_share_an_address_in_silence() {
+    let here = Loopback::new();
+    let (entry, end) = (here.port(), here.port());
+    let rules = relay(entry, &[end], "", "");
+    let _first = Weir::start(&rules, entry);
+    let folder = Folder::new();
+    let file = folder.write("main.weir", rules);
+    let mut second = Process::start("second", folder.path(), &mut Weir::command(&folder, &file));
+    assert_eq!(second.wait(), 69);
+    assert!(second.output().contains(&entry.to_string()), "{}", second.output());
+}
+
+#[test]
 fn bad_rules_at_the_start_are_exit_78() {
     let folder = Folder::new();
     let rules = folder.write("main.weir", "weir 1\non data {\n  send to nowhere\n}\n");
