@@ -9,10 +9,12 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
 
 use crate::cli::{Exit, Request};
 use crate::control::Control;
@@ -22,7 +24,10 @@ use crate::upstream::pool::Admin;
 /// Longest request.
 const REQUEST_BYTES_MAX: u64 = 4096;
 
-/// How long a client of the socket may take to ask.
+/// Clients of the socket at once.
+const CLIENTS_MAX: usize = 16;
+
+/// How long a client of the socket may take to ask, and to read the answer.
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 
 /// Opens the socket; an error when another weir answers on it.
@@ -48,19 +53,19 @@ pub fn listen(path: &Path) -> Result<UnixListener, String> {
 
 /// Serves the socket until the process ends.
 pub async fn serve(listener: UnixListener, control: Rc<Control>) {
+    let places = Arc::new(Semaphore::new(CLIENTS_MAX));
     loop {
+        // Never closed; whoever finds no place waits in the kernel's backlog.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
         let control = Rc::clone(&control);
         tokio::task::spawn_local(async move {
-            // A client that goes away needs no answer.
-            let _gone = tokio::time::timeout(
-                REQUEST_WITHIN + crate::limits::RELOAD_TAKEN_WITHIN,
-                answer(stream, &control),
-            )
-            .await;
+            // A client that goes away needs no answer; what it asked for is done to its end.
+            let _gone = answer(stream, &control).await;
+            drop(place);
         });
     }
 }
@@ -78,7 +83,8 @@ async fn answer(mut stream: UnixStream, control: &Control) -> std::io::Result<()
         Ok(text) => ("ok", text),
         Err(text) => ("error", text),
     };
-    write.write_all(format!("{word}\n{text}\n").as_bytes()).await
+    let answer = format!("{word}\n{text}\n");
+    tokio::time::timeout(REQUEST_WITHIN, write.write_all(answer.as_bytes())).await?
 }
 
 async fn obey(words: &[&str], control: &Control) -> Result<String, String> {

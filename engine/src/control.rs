@@ -6,7 +6,7 @@
 //! Nothing is changed until all that can go wrong has gone right.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ use weir_lang::fileset::Files;
 
 use crate::clock::Clock;
 use crate::config::{self, Base, Overrides};
-use crate::generation::{Generation, Listener};
+use crate::generation::Generation;
 use crate::limits::{LISTEN_BACKLOG, RELOAD_POLL, RELOAD_TAKEN_WITHIN};
 use crate::log::{Log, Writer};
 use crate::metrics::names;
@@ -171,31 +171,42 @@ impl Control {
         self.progress.iter().map(|progress| progress.sessions.load(Relaxed)).sum()
     }
 
-    /// Loads the rule files anew and returns when every shard serves them. On any fault all stays as it was.
+    /// Loads the rule files anew and returns when every shard serves them. On any fault of theirs all stays as it was.
     pub async fn reload(&self) -> Result<Arc<Generation>, Refused> {
         let _one_at_a_time = self.reloading.lock().await;
-        let loaded = self.load_next().await;
-        let result = if loaded.is_ok() { "ok" } else { "failed" };
+        let reloaded = match self.load_next().await {
+            Ok(served) => self.publish(served).await,
+            Err(refused) => Err(refused),
+        };
+        let result = if reloaded.is_ok() { "ok" } else { "failed" };
         self.process.metrics.counter(&names::RELOADS, &[result]).increment();
         let event = self.log.event("reload").field("result", result);
-        match loaded {
-            Ok(served) => {
-                event
-                    .field("gen", served.generation.number)
-                    .field("digest", served.generation.digest())
-                    .emit();
-                let generation = Arc::clone(&served.generation);
-                self.served.send_replace(served);
-                self.wait_taken(generation.number).await?;
-                self.adjust_checks();
-                self.export();
-                Ok(generation)
+        match &reloaded {
+            Ok(generation) => {
+                event.field("gen", generation.number).field("digest", generation.digest()).emit();
             }
-            Err(refused) => {
-                event.field("reason", refused.to_string()).emit();
-                Err(refused)
-            }
+            Err(refused) => event.field("reason", refused.to_string()).emit(),
         }
+        reloaded
+    }
+
+    /// Serves this from now on, unless the process is ending.
+    async fn publish(&self, served: Served) -> Result<Arc<Generation>, Refused> {
+        let generation = Arc::clone(&served.generation);
+        let published = self.served.send_if_modified(|now| {
+            let goes_on = !now.stopping;
+            if goes_on {
+                *now = served;
+            }
+            goes_on
+        });
+        if !published {
+            return Err(Refused::Unavailable(String::from("weir is stopping")));
+        }
+        self.adjust_checks();
+        self.export();
+        self.wait_taken(generation.number).await?;
+        Ok(generation)
     }
 
     async fn load_next(&self) -> Result<Served, Refused> {
@@ -283,6 +294,11 @@ impl Control {
         Check { server: Arc::clone(server), spec: spec.clone(), task }
     }
 
+    /// What serves, for one who looks from another thread.
+    pub fn watch(&self) -> watch::Receiver<Served> {
+        self.served.subscribe()
+    }
+
     /// Puts into the metrics what is asked for when the page is made.
     fn export(&self) {
         let served = self.served();
@@ -334,28 +350,9 @@ fn first(setup: &Setup, process: &Process) -> Result<Served, Refused> {
 
 /// Opens what a generation needs beyond the one before.
 fn publishable(generation: Generation, older: Option<&Served>, shards: u16) -> Result<Served, Refused> {
-    let is_open = |listener: &Listener, address: &SocketAddr| {
-        let open = older.and_then(|older| older.generation.listener(&listener.label));
-        open.is_some_and(|open| open.bind.contains(address))
-    };
-    let is_ours = |address: &SocketAddr| {
-        older.is_some_and(|older| older.generation.listeners.iter().any(|open| open.bind.contains(address)))
-    };
-    let sockets: Vec<Sockets> = (0..shards).map(|_| Sockets::default()).collect();
-    for listener in &generation.listeners {
-        for &address in listener.bind.iter().filter(|address| !is_open(listener, address)) {
-            let refused = |error: std::io::Error| {
-                let label = &listener.label;
-                Refused::Unavailable(format!("listener `{label}`: cannot bind {address}: {error}"))
-            };
-            if !is_ours(&address) {
-                check_free(address).map_err(refused)?;
-            }
-            for shard in &sockets {
-                lock(shard).push((listener.label.clone(), address, bind(address).map_err(refused)?));
-            }
-        }
-    }
+    let open: Vec<SocketAddr> = older.map(|older| addresses(&older.generation)).unwrap_or_default();
+    let new = addresses(&generation).into_iter().filter(|address| !open.contains(address));
+    let sockets = sockets(&new.collect::<Vec<_>>(), shards)?;
     let rooms: HashMap<String, Arc<Room>> = generation
         .listeners
         .iter()
@@ -372,13 +369,40 @@ fn publishable(generation: Generation, older: Option<&Served>, shards: u16) -> R
     })
 }
 
-/// A listening socket that shares its address with those of the other shards.
-fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+/// All addresses at which a generation listens.
+fn addresses(generation: &Generation) -> Vec<SocketAddr> {
+    generation.listeners.iter().flat_map(|listener| listener.bind.iter().copied()).collect()
+}
+
+/// Listening sockets at these addresses, one of each for every shard. None of them takes a connection before all are bound: one
+/// that was taken by then would be lost if the next address cannot be had.
+fn sockets(addresses: &[SocketAddr], shards: u16) -> Result<Vec<Sockets>, Refused> {
+    let mut bound = Vec::new();
+    for &address in addresses {
+        let refused = |error: std::io::Error| Refused::Unavailable(format!("cannot bind {address}: {error}"));
+        check_free(address).map_err(refused)?;
+        for shard in 0..usize::from(shards) {
+            bound.push((shard, address, bind(address).map_err(refused)?));
+        }
+    }
+    let sockets: Vec<Sockets> = (0..shards).map(|_| Sockets::default()).collect();
+    for (shard, address, socket) in bound {
+        socket
+            .listen(LISTEN_BACKLOG)
+            .map_err(|error| Refused::Unavailable(format!("cannot listen on {address}: {error}")))?;
+        if let Some(shard) = sockets.get(shard) {
+            lock(shard).push((address, socket.into()));
+        }
+    }
+    Ok(sockets)
+}
+
+/// A socket that shares its address with those of the other shards.
+fn bind(address: SocketAddr) -> std::io::Result<socket2::Socket> {
     let socket = socket_for(address)?;
     socket.set_reuse_port(true)?;
     socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// Fails if another process listens there. What shards need, `SO_REUSEPORT`, would otherwise let a second weir of

@@ -9,15 +9,20 @@ use crate::shard::Served;
 use crate::upstream::pool::{Admin, Pool, Server};
 
 /// The pages of a process.
-pub struct Exported(pub Arc<Registry>);
+pub struct Exported {
+    /// What is counted.
+    pub metrics: Arc<Registry>,
+    /// What serves.
+    pub served: tokio::sync::watch::Receiver<Served>,
+}
 
 impl Pages for Exported {
     fn metrics(&self) -> String {
-        self.0.render()
+        self.metrics.render()
     }
 
     fn ready(&self) -> Result<(), String> {
-        Ok(())
+        if self.served.borrow().stopping { Err(String::from("stopping")) } else { Ok(()) }
     }
 }
 

@@ -69,7 +69,7 @@ async fn serve(args: Run, writer: &Writer, clock: &Clock) -> Exit {
     if let Some(socket) = metrics_socket {
         tokio::task::spawn_local(http::serve(
             socket,
-            Arc::new(Exported(Arc::clone(&control.process.metrics))),
+            Arc::new(Exported { metrics: Arc::clone(&control.process.metrics), served: control.watch() }),
         ));
     }
     let serving = tokio::task::spawn_local(admin::serve(admin_socket, Rc::clone(&control)));

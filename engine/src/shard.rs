@@ -44,8 +44,16 @@ pub struct Served {
     pub stopping: bool,
 }
 
+impl Served {
+    /// The listener that binds this address, and its room.
+    fn at(&self, address: SocketAddr) -> Option<(&Arc<Listener>, &Arc<Room>)> {
+        let listener = self.generation.listeners.iter().find(|listener| listener.bind.contains(&address))?;
+        Some((listener, self.rooms.get(&listener.label)?))
+    }
+}
+
 /// The sockets of one shard for one generation. Each is taken once.
-pub type Sockets = std::sync::Mutex<Vec<(String, SocketAddr, TcpListener)>>;
+pub type Sockets = std::sync::Mutex<Vec<(SocketAddr, TcpListener)>>;
 
 /// What a shard tells control.
 #[derive(Debug, Default)]
@@ -88,7 +96,7 @@ pub async fn run(start: Start) {
     let mut served = start.served.clone();
     let stop_timeout = start.stop_timeout;
     let shard = Rc::new(Shard::new(start, &served.borrow().clone()));
-    let mut listening = Listening::default();
+    let mut listening = Listening::new();
     ring::spawn(close_idle(Rc::downgrade(&shard)));
     loop {
         let now = served.borrow_and_update().clone();
@@ -103,16 +111,12 @@ pub async fn run(start: Start) {
     shard.finish(stop_timeout).await;
 }
 
-/// The accept loops of a shard, by listener and address.
-#[derive(Default)]
-struct Listening {
-    loops: HashMap<(String, SocketAddr), Rc<Accepting>>,
-}
+/// The accept loops of a shard. An address that goes to another listener keeps its loop, so that no connection is lost.
+type Listening = HashMap<SocketAddr, Rc<Accepting>>;
 
 /// One accept loop.
 struct Accepting {
     socket: ring::Listener,
-    label: String,
     listener: RefCell<Arc<Listener>>,
     room: RefCell<Arc<Room>>,
 }
@@ -141,20 +145,13 @@ impl Shard {
     /// Serves this generation from now on: opens what is new, closes what is gone, tells the rest.
     fn take(self: &Rc<Self>, served: &Served, listening: &mut Listening) {
         *self.local.generation.borrow_mut() = Arc::clone(&served.generation);
-        let wanted = |key: &(String, SocketAddr)| {
-            let listener = served.generation.listener(&key.0);
-            !served.stopping && listener.is_some_and(|listener| listener.bind.contains(&key.1))
-        };
-        listening.loops.retain(|key, accepting| {
-            let stays = wanted(key);
+        listening.retain(|&address, accepting| {
+            let stays = !served.stopping && accepting.adopt(address, served);
             if !stays {
                 accepting.socket.stop();
             }
             stays
         });
-        for accepting in listening.loops.values() {
-            accepting.adopt(served);
-        }
         self.open_new(served, listening);
         self.progress.generation.store(served.generation.number, Relaxed);
     }
@@ -162,19 +159,20 @@ impl Shard {
     fn open_new(self: &Rc<Self>, served: &Served, listening: &mut Listening) {
         let Some(sockets) = served.sockets.get(self.index) else { return };
         let mut sockets = sockets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (label, address, socket) in sockets.drain(..) {
-            let found = served.generation.listener(&label).zip(served.rooms.get(&label));
-            let (Some((listener, room)), Ok(socket)) = (found, ring::Listener::from_std(socket)) else {
-                continue;
+        for (address, socket) in sockets.drain(..) {
+            let Some((listener, room)) = served.at(address) else { continue };
+            let socket = match ring::Listener::from_std(socket) {
+                Ok(socket) => socket,
+                Err(error) => {
+                    let event = self.local.log.event("listen_failed").field("listener", &listener.label);
+                    event.field("reason", error.to_string()).emit();
+                    continue;
+                }
             };
-            let accepting = Rc::new(Accepting {
-                socket,
-                label: label.clone(),
-                listener: RefCell::new(Arc::clone(listener)),
-                room: RefCell::new(Arc::clone(room)),
-            });
+            let (listener, room) = (RefCell::new(Arc::clone(listener)), RefCell::new(Arc::clone(room)));
+            let accepting = Rc::new(Accepting { socket, listener, room });
             ring::spawn(Rc::clone(&accepting).accept(Rc::clone(self)));
-            listening.loops.insert((label, address), accepting);
+            listening.insert(address, accepting);
         }
     }
 
@@ -190,12 +188,12 @@ impl Shard {
 }
 
 impl Accepting {
-    fn adopt(&self, served: &Served) {
-        let found = served.generation.listener(&self.label).zip(served.rooms.get(&self.label));
-        if let Some((listener, room)) = found {
-            *self.listener.borrow_mut() = Arc::clone(listener);
-            *self.room.borrow_mut() = Arc::clone(room);
-        }
+    /// Takes over what serves now at this address; false when nothing does.
+    fn adopt(&self, address: SocketAddr, served: &Served) -> bool {
+        let Some((listener, room)) = served.at(address) else { return false };
+        *self.listener.borrow_mut() = Arc::clone(listener);
+        *self.room.borrow_mut() = Arc::clone(room);
+        true
     }
 
     async fn accept(self: Rc<Self>, shard: Rc<Shard>) {
@@ -207,7 +205,7 @@ impl Accepting {
                         .local
                         .log
                         .event("accept_failed")
-                        .field("listener", &self.label)
+                        .field("listener", &self.listener.borrow().label)
                         .field("reason", error.to_string())
                         .emit();
                     // Out of descriptors: those in use must end first.
@@ -220,7 +218,7 @@ impl Accepting {
     fn receive(&self, shard: &Rc<Shard>, stream: Stream, peer: SocketAddr) {
         let listener = Arc::clone(&self.listener.borrow());
         let room = Arc::clone(&self.room.borrow());
-        shard.local.counts().connection(&self.label);
+        shard.local.counts().connection(&listener.label);
         let mut facts = Facts::new(
             Arc::clone(&shard.local.process),
             shard.local.generation(),
@@ -230,11 +228,11 @@ impl Accepting {
         );
         if !serves(&facts) {
             let reply = Reply::new(554, Enhanced::new(5, 7, 1), "this listener does not serve you");
-            return shard.turn_away(stream, &self.label, peer, "not in `from`", &reply);
+            return shard.turn_away(stream, &listener.label, peer, "not in `from`", &reply);
         }
         let Some(seat) = Seat::take(&listener, &room, peer.ip()) else {
             let reply = fixed(&listener.full);
-            return shard.turn_away(stream, &self.label, peer, "full", &reply);
+            return shard.turn_away(stream, &listener.label, peer, "full", &reply);
         };
         // Every write is a whole batch of replies, so there is nothing for the kernel to wait for.
         let _slower = stream.set_nodelay();

@@ -82,8 +82,7 @@ impl Finder<'_> {
         let mut bound: HashMap<SocketAddr, &str> = HashMap::new();
         for listener in listeners {
             for setting in of_word(listener, "bind") {
-                // Port 0 is another one each time.
-                for address in Args(&setting.args).sockets().filter(|address| address.port() != 0) {
+                for address in Args(&setting.args).sockets() {
                     if let Some(other) = bound.insert(address, &listener.name) {
                         let message = format!("{address} is bound by listener `{other}` already");
                         self.report(&codes::BIND_TWICE, &setting.location, &address.to_string(), message);
