@@ -32,7 +32,7 @@ pub fn check(args: &Check) -> Exit {
     }
     if let Some(plan) = &loaded.plan {
         if args.cost {
-            say(&plan.cost().to_string());
+            say(&format!("{}\n", plan.cost()));
         }
         if !args.quiet && args.format == Form::Human {
             let warned = if warnings > 0 { format!(", {warnings} warnings") } else { String::new() };

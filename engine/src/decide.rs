@@ -38,10 +38,20 @@ pub async fn decide<G: Gather>(
     scratch: &mut Scratch,
     gather: &mut G,
 ) -> Ending {
+    settle(phase.index(), facts, scratch, gather).await
+}
+
+/// Settles every rule, whatever the verdict needed of them: for a score sheet.
+pub async fn survey<G: Gather>(facts: &mut Facts, scratch: &mut Scratch, gather: &mut G) {
+    let phase = facts.generation.plan.survey_phase();
+    let _decides_nothing = settle(phase, facts, scratch, gather).await;
+}
+
+async fn settle<G: Gather>(phase: usize, facts: &mut Facts, scratch: &mut Scratch, gather: &mut G) -> Ending {
     let began = Instant::now();
     loop {
         let generation = std::sync::Arc::clone(&facts.generation);
-        match generation.plan.evaluate(phase.index(), facts, scratch) {
+        match generation.plan.evaluate(phase, facts, scratch) {
             Step::Decided(ending) => return ending,
             Step::Needs => {}
         }

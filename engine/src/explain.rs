@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use weir_lang::eval::{Coverage, RuleState, Scratch};
+use weir_lang::eval::{RuleState, Scratch};
 use weir_lang::plan::RuleSpec;
 
 use crate::cli::{Exit, Explain};
@@ -94,9 +94,8 @@ async fn run(
         counts: Counts::new(&process.metrics),
     });
     let rehearsal = Rehearsal::new(&process, generation, mail, Lookups::new(sources, None))?;
-    let mut coverage = Coverage::new(&generation.plan);
     let now = i64::try_from(clock.unix_s()).unwrap_or(i64::MAX);
-    let (outcome, facts, scratch) = rehearsal.run(mail, now, &mut coverage).await;
+    let (outcome, facts, scratch) = rehearsal.survey(mail, now).await;
     Some(Sheet { outcome, facts, scratch })
 }
 
@@ -121,21 +120,14 @@ impl Sheet {
     }
 
     fn text(&self, generation: &Generation) -> String {
-        let mut text = format!("verdict: {} ({})\n\nphases\n", self.verdict(), self.destination());
-        for said in &self.outcome.said {
+        let mut text = format!("verdict: {} ({})\n", self.verdict(), self.destination());
+        section(&mut text, "phases", &self.outcome.said, |said| {
             let enhanced = said
                 .enhanced
                 .map_or_else(String::new, |(class, subject, detail)| format!("{class}.{subject}.{detail} "));
-            let at = said.at.as_deref().unwrap_or("");
-            let took = milliseconds(said.took);
-            _ = writeln!(
-                text,
-                "  {:<8} {took:>9}  {} {enhanced}{}  {at}",
-                said.phase.name(),
-                said.code,
-                said.text
-            );
-        }
+            let (took, at) = (milliseconds(said.took), said.at.as_deref().unwrap_or(""));
+            format!("{:<8} {took:>9}  {} {enhanced}{}  {at}", said.phase.name(), said.code, said.text)
+        });
         section(&mut text, "actions", &self.outcome.did, |did| {
             let shadow = if did.shadow { "shadow " } else { "" };
             format!("{:<8} {shadow}{} {}  {}", did.phase.name(), did.verb, did.what, did.at)

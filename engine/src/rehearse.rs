@@ -13,7 +13,7 @@ use weir_lang::plan::Ending;
 use weir_lang::value::{Facts as _, Slot, StatementId, Value};
 
 use crate::counts::result_word;
-use crate::decide::{Gather, decide};
+use crate::decide::{Gather, decide, survey};
 use crate::facts::{Facts, Key, Mailbox, shown};
 use crate::generation::{Act, Generation, Refusal};
 use crate::mail::Message;
@@ -152,6 +152,19 @@ impl<G: Gather> Rehearsal<G> {
     pub async fn run(mut self, mail: &Mail, now: i64, coverage: &mut Coverage) -> (Outcome, Facts, Scratch) {
         self.facts.now = now;
         self.phases(mail, coverage).await;
+        self.gather_results();
+        (self.outcome, self.facts, self.scratch)
+    }
+
+    /// As [`run`](Self::run), and then settles the rules that the verdict did not need, for a whole score sheet.
+    pub async fn survey(mut self, mail: &Mail, now: i64) -> (Outcome, Facts, Scratch) {
+        self.facts.now = now;
+        let mut coverage = Coverage::new(&self.facts.generation.plan);
+        self.phases(mail, &mut coverage).await;
+        // Rules about a message that was not looked at would speak of nothing.
+        if self.facts.message.is_some() {
+            survey(&mut self.facts, &mut self.scratch, &mut self.gather).await;
+        }
         self.gather_results();
         (self.outcome, self.facts, self.scratch)
     }

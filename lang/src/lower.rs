@@ -30,8 +30,10 @@ pub fn lower(hir: Hir) -> Plan {
         .iter()
         .map(|statements| statements.as_ref().map(|statements| code.phase(statements)))
         .collect();
+    let survey = code.survey();
     let code = code.finish();
-    let reaches = reach::reaches(&code.ops, &phases, code.sites, &code.tests, &closures);
+    let waiting: Vec<_> = phases.iter().copied().chain([Some(survey)]).collect();
+    let reaches = reach::reaches(&code.ops, &waiting, code.sites, &code.tests, &closures);
     let prefetch = reach::prefetch(&hir, &code.ops, &phases, &code.tests, &closures);
     let mut plan = Plan {
         scheme: hir.scheme,
@@ -51,6 +53,7 @@ pub fn lower(hir: Hir) -> Plan {
         tests: code.tests,
         ops: code.ops,
         phases,
+        survey,
         rule_code: code.rules,
         rule_slots: closures.failing,
         group_code: code.groups,

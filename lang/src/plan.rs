@@ -45,6 +45,8 @@ pub struct Plan {
     pub(crate) ops: Vec<Op>,
     /// Where each phase begins.
     pub(crate) phases: Vec<Option<Address>>,
+    /// Where the code begins that settles every rule.
+    pub(crate) survey: Address,
     /// Where each rule's code begins: the named ones, then the conditions of `let`.
     pub(crate) rule_code: Vec<Address>,
     pub(crate) rule_slots: Vec<Box<[Slot]>>,
@@ -71,6 +73,12 @@ impl Plan {
     /// Whether the file set has this phase.
     pub fn has_phase(&self, phase: usize) -> bool {
         self.phases.get(phase).is_some_and(Option::is_some)
+    }
+
+    /// A phase behind the last one, to be evaluated when a score sheet is wanted: it settles every named rule, whatever the
+    /// verdict needed of them, and decides nothing.
+    pub fn survey_phase(&self) -> usize {
+        self.phases.len()
     }
 
     /// The memory of evaluations of this plan: made once for a session, used for all its phases.
@@ -187,6 +195,9 @@ impl Plan {
     }
 
     pub(crate) fn start(&self, phase: usize) -> Address {
+        if phase == self.survey_phase() {
+            return self.survey;
+        }
         // Lowering puts an `End` at address 0: a phase that is not there has nothing to say.
         self.phases.get(phase).copied().flatten().unwrap_or(0)
     }

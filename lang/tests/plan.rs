@@ -131,6 +131,23 @@ fn what_is_shown_waits_for_all_of_its_group() {
 }
 
 #[test]
+fn a_survey_settles_every_rule_whatever_the_verdict_needed() {
+    let plan = plan(REPUTATION);
+    let mut known = Known::default().field("rcpt.local", Value::Text(b"postmaster"));
+    let mut scratch = plan.scratch();
+    assert_eq!(ended(&plan, step(&plan, RCPT, &known, &mut scratch)), Some(10));
+    assert_eq!(scratch.rule(0), RuleState::Unrun);
+    assert_eq!(step(&plan, plan.survey_phase(), &known, &mut scratch), Step::Needs);
+    wanted(&plan, &scratch, &["zen", "bl", "client.rdns"]);
+    for (name, answer) in [("zen", LISTED), ("bl", CLEAN), ("client.rdns", Value::Missing)] {
+        known.answer(&plan, name, answer);
+    }
+    assert_eq!(step(&plan, plan.survey_phase(), &known, &mut scratch), Step::Decided(Ending::Accepted(None)));
+    assert_eq!([0, 1, 2].map(|rule| scratch.rule(rule)), [RuleState::Hit, RuleState::Miss, RuleState::Hit]);
+    assert_eq!(plan.score(0, &known, &scratch), Score::from_hundredths(400));
+}
+
+#[test]
 fn lookups_of_later_phases_can_start_early() {
     let plan = plan(REPUTATION);
     let mut names: Vec<Slot> =

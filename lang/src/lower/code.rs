@@ -113,6 +113,21 @@ impl<'a> Code<'a> {
         start
     }
 
+    /// Code that settles every named rule, whatever a verdict needed of them.
+    pub(super) fn survey(&mut self) -> Address {
+        let start = address(&self.ops);
+        self.begin();
+        for rule in 0..self.hir.named {
+            let depth = self.rule_depths.get(rule).copied().unwrap_or_default();
+            self.depth = self.depth.max(Depth { frames: depth.frames + 1, ..depth });
+            // Both ways of the branch go on; what is pending waits there.
+            let next = address(&self.ops) + 2;
+            self.ops.extend([Op::Rule(index(rule)), Op::Branch(next)]);
+        }
+        self.ops.push(Op::End);
+        start
+    }
+
     fn condition(&mut self, condition: &Condition) -> Depth {
         let one = Depth { stack: 1, frames: 0 };
         match condition {
