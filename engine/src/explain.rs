@@ -196,15 +196,17 @@ impl Sheet {
                 "text": rule.text,
                 "at": rule.location.to_string(),
             })).collect::<Vec<_>>(),
-            "parts": message.map(|message| json!({
-                "count": message.structure().leaves().count(),
-                "types": texts(message.types()),
-                "attachments": texts(message.attachment_names()),
-                "too_complex": message.is_too_complex(),
-            })),
+            "parts": message.map(|message| message.structure().parts.iter().map(|part| json!({
+                "type": part.media_type,
+                "charset": part.charset,
+                "names": part.names,
+                "bytes": part.body.len(),
+                "container": part.container,
+            })).collect::<Vec<_>>()),
             "message": message.map(|message| json!({
                 "size": message.wire_bytes(),
                 "hops": message.hops(),
+                "too_complex": message.is_too_complex(),
                 "subject": message.header("Subject").map(|text| String::from_utf8_lossy(text).into_owned()),
                 "from": message.address("From").map(|text| String::from_utf8_lossy(text).into_owned()),
                 "urls": texts(message.urls()),

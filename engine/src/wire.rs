@@ -80,14 +80,14 @@ impl Wire {
         kept
     }
 
-    /// The message in one shared piece: its own buffer when it is in one, else copied together.
-    pub fn whole(&self) -> Chunk {
-        if let [chunk] = self.chunks.as_slice() {
-            return chunk.clone();
+    /// Makes it one stretch, by copying it together once if it is in several, for those who look into it.
+    pub fn join(&mut self) -> Chunk {
+        if self.chunks.len() != 1 {
+            let whole = self.contiguous().into_owned();
+            let range = 0..whole.len();
+            self.chunks = vec![(Rc::new(whole), range)];
         }
-        let whole = self.contiguous().into_owned();
-        let range = 0..whole.len();
-        (Rc::new(whole), range)
+        self.chunks.first().cloned().unwrap_or_default()
     }
 
     /// The message in one piece: borrowed when it is in one, else copied together.
@@ -133,6 +133,10 @@ mod tests {
             prop_assert_eq!(wire.bytes(), whole.len());
             prop_assert_eq!(&*wire.contiguous(), &whole[..]);
             prop_assert_eq!(text(wire.chunks()), whole.clone());
+            let mut joined = wire.clone();
+            let (buffer, range) = joined.join();
+            prop_assert_eq!(&buffer[range], &whole[..]);
+            prop_assert_eq!((joined.chunks().len(), joined.bytes()), (1, wire.bytes()));
             let bounds: Vec<usize> = bounds.into_iter().filter(|&bound| bound <= whole.len()).collect();
             let cuts: Vec<Range<usize>> = bounds.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect();
             let mut left = whole;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::json;
+use weir_smtp::server::Hello;
 use weir_smtp::{Enhanced, Reply};
 
 use super::Session;
@@ -29,7 +30,14 @@ impl Session {
 
     /// The trace line and what the rules have added, whole lines (RFC 5321, 4.4).
     pub(super) fn head(&self) -> Vec<u8> {
-        let mut head = received(&self.facts, self.transaction_id(), self.local.clock.unix_s()).into_bytes();
+        // RFC 3848 names what was spoken.
+        let protocol = match (self.server.hello(), self.server.envelope().is_utf8) {
+            (Hello::Helo, _) => "SMTP",
+            (Hello::Ehlo, false) => "ESMTP",
+            (Hello::Ehlo, true) => "UTF8SMTP",
+        };
+        let id = self.transaction_id();
+        let mut head = received(&self.facts, protocol, id, self.local.clock.unix_s()).into_bytes();
         head.extend_from_slice(self.transaction.edits.added());
         head
     }
@@ -103,7 +111,7 @@ impl Session {
 }
 
 /// The trace line of this hop (RFC 5321, 4.4), folded.
-fn received(facts: &Facts, id: Id, unix_seconds: u64) -> String {
+fn received(facts: &Facts, protocol: &str, id: Id, unix_seconds: u64) -> String {
     let mut line = String::with_capacity(256);
     let helo: String =
         facts.helo.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect();
@@ -113,7 +121,7 @@ fn received(facts: &Facts, id: Id, unix_seconds: u64) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         line,
-        "Received: from {helo} ([{literal}])\r\n\tby {name} (weir) with ESMTP id {}",
+        "Received: from {helo} ([{literal}])\r\n\tby {name} (weir) with {protocol} id {}",
         id.as_str()
     );
     if let [only] = facts.rcpts.as_slice() {

@@ -33,7 +33,7 @@ impl Session {
         if let Some(statement) = self.transaction.decided {
             return self.deliver(statement).await;
         }
-        let (buffer, range) = self.transaction.wire.whole();
+        let (buffer, range) = self.transaction.wire.join();
         self.facts.message = Some(Rc::new(Message::of_wire(&buffer, range)));
         let budget = self.facts.listener.budget;
         let deciding = decide(Phase::Message, &mut self.facts, &mut self.scratch, &mut self.lookups);
