@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::limits::MESSAGE_MEMORY_MIB;
+
 /// How a command ends (sysexits where they exist).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -122,6 +124,9 @@ pub struct Run {
     /// The name server for all look-ups that name none.
     #[arg(long, value_name = "ADDR:PORT")]
     pub resolver: Option<SocketAddr>,
+    /// Most memory for messages under way, in MiB for each thread; above it a client gets 452 and comes back later.
+    #[arg(long, value_name = "MIB", default_value_t = MESSAGE_MEMORY_MIB, value_parser = clap::value_parser!(u32).range(1..))]
+    pub message_memory: u32,
     /// How long SIGTERM lets transactions finish, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub stop_timeout: u64,

@@ -58,6 +58,8 @@ pub struct Setup {
     pub state: PathBuf,
     /// The name server for look-ups that name none.
     pub resolver: Option<SocketAddr>,
+    /// Most memory for messages that the sessions of one shard hold at once, in MiB.
+    pub message_memory_mib: u32,
     /// Most time for transactions to finish at the end.
     pub stop_timeout: Duration,
 }
@@ -146,6 +148,8 @@ impl Control {
             served: served.clone(),
             progress: self.progress.get(usize::from(index)).cloned().unwrap_or_default(),
             resolver: self.setup.resolver,
+            message_memory: usize::try_from(self.setup.message_memory_mib)
+                .map_or(usize::MAX, |mib| mib << 20),
             stop_timeout: self.setup.stop_timeout,
         };
         let run = move || {

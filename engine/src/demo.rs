@@ -22,6 +22,7 @@ use crate::commands::{failed, say};
 use crate::config::Overrides;
 use crate::control::{Control, RuleFiles, Setup};
 use crate::limits::LOG_FLUSH_EVERY;
+use crate::limits::MESSAGE_MEMORY_MIB;
 use crate::log::{Format, Sink, Writer};
 use crate::ring;
 use client::Letter;
@@ -178,6 +179,7 @@ async fn start_host(
         tested: false,
         state,
         resolver: Some(dns),
+        message_memory_mib: MESSAGE_MEMORY_MIB,
         stop_timeout: Duration::from_secs(5),
     };
     let control = Control::start(setup, &writer, &clock).map_err(|refused| format!("{name}: {refused}"))?;

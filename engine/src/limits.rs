@@ -118,6 +118,12 @@ pub const QUARANTINE_BOX_BYTES_MAX: usize = 64;
 pub const COMMAND_READ_BYTES: usize = 4 << 10;
 /// How much of a message is read at a time, in bytes.
 pub const BODY_READ_BYTES: usize = 64 << 10;
+/// How much of all messages under way a shard holds, in MiB, if it is not told otherwise. What the rules look at is held
+/// a second time, in one piece.
+pub const MESSAGE_MEMORY_MIB: u32 = 256;
+/// From the 354 to the final dot. RFC 5321, 4.5.3.2, bounds each wait within; this bounds a client that sends a byte now and
+/// then: the largest message that is taken by default comes at 7 kB/s.
+pub const MESSAGE_WITHIN: Duration = Duration::from_hours(1);
 /// How much of a server's replies is read at a time, in bytes.
 pub const UPSTREAM_READ_BYTES: usize = 4 << 10;
 /// Connections that wait in the kernel to be accepted, for each listening socket.

@@ -13,6 +13,7 @@ use crate::lookups::Sources;
 use crate::process::Process;
 use crate::ring::Watch;
 use crate::upstream::connection::Connections;
+use crate::wire::Store;
 
 /// One for each shard.
 pub struct Local {
@@ -26,6 +27,8 @@ pub struct Local {
     pub sources: Rc<Sources>,
     /// Its connections to servers.
     pub connections: Connections,
+    /// Its room for messages.
+    pub store: Rc<Store>,
     /// The clock.
     pub clock: Clock,
     /// Makes its ids.

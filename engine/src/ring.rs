@@ -34,7 +34,7 @@ pub use error::{RingError, probe};
 pub use listener::Listener;
 pub use segment::{Segment, Segments};
 pub use stream::Stream;
-pub use watch::{Watch, Watched};
+pub use watch::{Due, Watch, Watched};
 
 use crate::limits::{GATHER_PIECES_MAX, RING_COMPLETIONS, RING_ENTRIES};
 

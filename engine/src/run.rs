@@ -92,6 +92,7 @@ fn setup(args: &Run) -> Setup {
         tested: !args.untested,
         state: args.state.clone(),
         resolver: args.resolver,
+        message_memory_mib: args.message_memory,
         stop_timeout: Duration::from_secs(args.stop_timeout),
     }
 }

@@ -28,10 +28,10 @@ pub use seat::{Room, Seat};
 use crate::decide::decide;
 use crate::facts::Facts;
 use crate::id::Id;
-use crate::limits::{BODY_READ_BYTES, COMMAND_READ_BYTES};
+use crate::limits::{BODY_READ_BYTES, COMMAND_READ_BYTES, MESSAGE_WITHIN};
 use crate::local::Local;
 use crate::lookups::Lookups;
-use crate::ring::{Stream, Watched};
+use crate::ring::{Due, Stream, Watched};
 use crate::scheme::Phase;
 use ruling::Ruling;
 use transaction::Transaction;
@@ -49,9 +49,13 @@ pub struct Session {
     scratch: Scratch,
     lookups: Lookups,
     transaction: Transaction,
+    /// When what the client is sending must be here.
+    due: Option<Due>,
 }
 
 const TIMED_OUT: Reply<'static> = Reply::new(421, Enhanced::new(4, 4, 2), "timed out, closing");
+const NO_ROOM: Reply<'static> =
+    Reply::new(452, Enhanced::new(4, 3, 1), "no room for another message now, try again later");
 const SHUTTING_DOWN: Reply<'static> =
     Reply::new(421, Enhanced::new(4, 3, 2), "shutting down, try again later");
 
@@ -66,7 +70,8 @@ impl Session {
             server: Server::new(Arc::clone(&facts.listener.server)),
             lookups: Lookups::new(Rc::clone(&local.sources), Some(Rc::clone(&stream))),
             input: Input::default(),
-            transaction: Transaction::default(),
+            transaction: Transaction::new(&local.store),
+            due: None,
             local,
             stream,
             watched,
@@ -90,7 +95,7 @@ impl Session {
                 Need::Verdict(stage) => self.judge(stage).await,
                 Need::Body(range) => self.transaction.take(&mut self.input, range),
                 Need::Spoiled(fault) => {
-                    self.transaction.wire = crate::wire::Wire::default();
+                    self.transaction.drop_message();
                     self.log_spoiled(fault);
                 }
                 Need::Close => {
@@ -104,14 +109,22 @@ impl Session {
 
     /// Writes what is to be said and reads; false when the client is gone.
     async fn exchange(&mut self) -> bool {
+        let answers = !self.server.output().is_empty();
         if !self.flush().await {
             return false;
         }
         let timeouts = &self.facts.listener.timeouts;
-        let in_body = self.server.in_body();
-        let (within, room) =
-            if in_body { (timeouts.data, BODY_READ_BYTES) } else { (timeouts.command, COMMAND_READ_BYTES) };
-        self.watched.arm_read(within);
+        let (within, whole_within, room) = if self.server.in_body() {
+            (timeouts.data, MESSAGE_WITHIN, BODY_READ_BYTES)
+        } else {
+            (timeouts.command, timeouts.command, COMMAND_READ_BYTES)
+        };
+        // What follows our last reply has a bound as a whole too, or a byte now and then would hold a seat for ever.
+        let due = match self.due.filter(|_| !answers) {
+            Some(due) => due,
+            None => *self.due.insert(self.watched.due(whole_within)),
+        };
+        self.watched.arm_read_until(within, due);
         self.watched.set_interruptible(!self.server.in_transaction());
         let (read, buffer) = self.stream.read(self.input.lend(room), room).await;
         self.watched.set_interruptible(false);
@@ -146,6 +159,10 @@ impl Session {
         self.facts.now = self.local.unix_seconds();
         self.lookups.settle_found(&mut self.facts);
         self.learn(stage);
+        if stage == Stage::Data && self.local.store.is_full() {
+            self.log_refusal(phase, &NO_ROOM, "no room");
+            return self.server.answer(Answer::Reply(&NO_ROOM));
+        }
         match phase {
             Phase::Message => self.judge_message().await,
             _ => self.judge_command(phase).await,
@@ -221,7 +238,7 @@ impl Session {
         self.lookups.forget_from(Phase::Mail, &self.facts.generation.plan);
         self.scratch.reset_transaction();
         self.facts.end_transaction();
-        self.transaction = Transaction::default();
+        self.transaction = Transaction::new(&self.local.store);
     }
 
     /// A new transaction is judged by the newest generation.

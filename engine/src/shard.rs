@@ -30,6 +30,7 @@ use crate::ring::{self, Stream, Watch};
 use crate::session::{Room, Seat, Session};
 use crate::upstream::connection::Connections;
 use crate::upstream::pool::FixedReply;
+use crate::wire::Store;
 
 /// What serves now: published by control, read by shards.
 #[derive(Clone)]
@@ -87,6 +88,8 @@ pub struct Start {
     pub progress: Arc<Progress>,
     /// The name server for look-ups that name none.
     pub resolver: Option<SocketAddr>,
+    /// Most bytes of messages that its sessions hold at once.
+    pub message_memory: usize,
     /// Most time for transactions to finish when the process ends.
     pub stop_timeout: Duration,
 }
@@ -136,6 +139,7 @@ impl Shard {
             generation: RefCell::new(Arc::clone(&served.generation)),
             log: Rc::new(start.log),
             process: start.process,
+            store: Store::new(start.message_memory),
             clock: start.clock,
             watch,
         };

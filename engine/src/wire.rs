@@ -3,6 +3,7 @@
 //! Dot-stuffed, with CRLF.CRLF at its end: what came in is what goes out. A read buffer of which the message fills a good
 //! part is kept itself; the small reads of a slow client are gathered, so that a buffer is never held for a few bytes.
 
+use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -14,6 +15,62 @@ pub type Chunk = (Rc<Vec<u8>>, Range<usize>);
 pub struct Wire {
     chunks: Vec<Chunk>,
     bytes: usize,
+}
+
+/// The room for messages of a shard: how much of all its sessions' messages is held, and how much may be.
+#[derive(Debug)]
+pub struct Store {
+    held: Cell<usize>,
+    most: usize,
+}
+
+impl Store {
+    /// Room for so many bytes.
+    pub fn new(most: usize) -> Rc<Self> {
+        Rc::new(Self { held: Cell::new(0), most })
+    }
+
+    /// Whether there is no room for another message.
+    pub fn is_full(&self) -> bool {
+        self.held.get() >= self.most
+    }
+}
+
+/// A message's part of the room, given back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    store: Rc<Store>,
+    bytes: usize,
+}
+
+impl Held {
+    /// Nothing yet.
+    pub fn new(store: &Rc<Store>) -> Self {
+        Self { store: Rc::clone(store), bytes: 0 }
+    }
+
+    /// Takes room for `bytes` more; false, and nothing is taken, when that is more than there is.
+    pub fn grow(&mut self, bytes: usize) -> bool {
+        let held = self.store.held.get() + bytes;
+        let fits = held <= self.store.most;
+        if fits {
+            self.store.held.set(held);
+            self.bytes += bytes;
+        }
+        fits
+    }
+
+    /// Gives all back.
+    pub fn clear(&mut self) {
+        self.store.held.set(self.store.held.get() - self.bytes);
+        self.bytes = 0;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 /// Reads smaller than this part of their buffer are copied instead of keeping the buffer.
@@ -145,6 +202,18 @@ mod tests {
             }
             prop_assert_eq!(text(&wire.without(&cuts)), left);
         }
+    }
+
+    #[test]
+    fn room_is_bounded_and_comes_back() {
+        let store = Store::new(10);
+        let (mut one, mut other) = (Held::new(&store), Held::new(&store));
+        assert!(one.grow(6) && !other.grow(5) && other.grow(4));
+        assert!(store.is_full() && !one.grow(1));
+        other.clear();
+        assert!(one.grow(4));
+        drop(one);
+        assert!(!store.is_full() && other.grow(10));
     }
 
     #[test]

@@ -35,6 +35,10 @@ struct Entry {
     woken: Cell<bool>,
 }
 
+/// A time, in sweeps of a register.
+#[derive(Clone, Copy, Debug)]
+pub struct Due(u64);
+
 /// What a connection waits for, and the number of the sweep that finds it overdue.
 #[derive(Clone, Copy)]
 enum Wait {
@@ -142,11 +146,21 @@ pub struct Watched {
 }
 
 impl Watched {
+    /// The time that comes `after` from now.
+    pub fn due(&self, after: Duration) -> Due {
+        Due(self.register.due(after))
+    }
+
     /// The reads that follow must end within `within`, all together, else the input is shut down: a read gives
     /// `Ok(0)`, [`expired`](Self::expired) is true, and a last reply can still be written. Replaces the deadline
     /// before it.
     pub fn arm_read(&self, within: Duration) {
         self.entry.wait.set(Wait::Input(self.register.due(within)));
+    }
+
+    /// As [`Self::arm_read`], and at `due` at the latest.
+    pub fn arm_read_until(&self, within: Duration, due: Due) {
+        self.entry.wait.set(Wait::Input(self.register.due(within).min(due.0)));
     }
 
     /// The writes that follow must end within `within`, else the connection is reset and they fail.

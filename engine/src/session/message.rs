@@ -8,8 +8,8 @@ use weir_lang::plan::Ending;
 use weir_lang::value::StatementId;
 use weir_smtp::{Answer, Enhanced, Reply};
 
-use super::Session;
 use super::ruling::Ruling;
+use super::{NO_ROOM, Session};
 use crate::decide::decide;
 use crate::generation::Act;
 use crate::mail::Message;
@@ -24,6 +24,10 @@ const NOT_STORED: Reply<'static> =
 impl Session {
     /// Judges the message that is here, sends it on and answers.
     pub(super) async fn judge_message(&mut self) {
+        if self.transaction.is_cut {
+            self.log_refusal(Phase::Message, &NO_ROOM, "no room");
+            return self.finish(Answer::Reply(&NO_ROOM));
+        }
         let room = Arc::clone(self.seat.room());
         let Some(_turn) = room.turn().await else {
             let reply = fixed(&self.facts.listener.full);

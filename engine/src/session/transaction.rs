@@ -1,6 +1,7 @@
 //! What a session holds of the message under way.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use weir_lang::value::StatementId;
 use weir_smtp::{Envelope, Input, Mailbox as SmtpMailbox, Path};
@@ -8,15 +9,18 @@ use weir_smtp::{Envelope, Input, Mailbox as SmtpMailbox, Path};
 use super::edits::Edits;
 use crate::facts::Mailbox;
 use crate::id::Id;
-use crate::wire::Wire;
+use crate::wire::{Held, Store, Wire};
 
 /// From MAIL to the reply to the message.
-#[derive(Default)]
 pub(super) struct Transaction {
     /// Its id, from MAIL's acceptance on.
     pub(super) id: Option<Id>,
     /// The message so far.
     pub(super) wire: Wire,
+    /// Its part of the shard's room for messages.
+    held: Held,
+    /// There was no room for all of it: what came is gone.
+    pub(super) is_cut: bool,
     /// What the rules change in its header.
     pub(super) edits: Edits,
     /// What the data phase decided, if it did.
@@ -26,8 +30,31 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// Nothing yet, of a shard with this room for messages.
+    pub(super) fn new(store: &Rc<Store>) -> Self {
+        Self {
+            id: None,
+            wire: Wire::default(),
+            held: Held::new(store),
+            is_cut: false,
+            edits: Edits::default(),
+            decided: None,
+            is_lost: false,
+        }
+    }
+
+    /// Drops what came of the message.
+    pub(super) fn drop_message(&mut self) {
+        self.wire = Wire::default();
+        self.held.clear();
+    }
+
     /// Takes a stretch of the message out of the input: the whole buffer where that is worth it, else a copy.
     pub(super) fn take(&mut self, input: &mut Input, range: Range<usize>) {
+        if self.is_cut || !self.held.grow(range.len()) {
+            self.is_cut = true;
+            return self.drop_message();
+        }
         let bytes = input.bytes(range.clone());
         if self.wire.keeps(bytes.len(), input.capacity()) {
             self.wire.keep(input.detach(Vec::new()), range);

@@ -1,0 +1,62 @@
+//! Clients that mean no good: they hold what they take for a while and no longer.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use weir_tests::rules::relay;
+use weir_tests::{Client, Loopback, Sink, Weir, until};
+
+const FROM: &str = "a@example.net";
+const TO: &str = "dev@example.org";
+
+/// Each read had its own deadline, so a byte now and then kept a session for as long as the client liked.
+#[test]
+fn a_byte_now_and_then_is_no_command() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, end) = (here.port(), here.port());
+    let _sink = Sink::start(end);
+    let _weir = Weir::start(&relay(entry, &[end], "  timeouts command 1s, data 1s", ""), entry);
+    let mut client = TcpStream::connect(entry)?;
+    client.set_read_timeout(Some(Duration::from_millis(200)))?;
+    let began = Instant::now();
+    let mut heard = Vec::new();
+    while !String::from_utf8_lossy(&heard).contains("421 4.4.2") {
+        assert!(began.elapsed() < Duration::from_secs(20), "the session goes on and on");
+        client.write_all(b"N")?;
+        let mut piece = [0; 512];
+        match client.read(&mut piece) {
+            Ok(count) => heard.extend_from_slice(&piece[..count]),
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+        }
+    }
+    Ok(())
+}
+
+/// All sessions together held as many messages as came.
+#[test]
+fn messages_under_way_have_a_bound() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, end) = (here.port(), here.port());
+    let sink = Sink::start(end);
+    let limits = ["--shards", "1", "--message-memory", "1"];
+    let weir = Weir::with(&relay(entry, &[end], "", ""), entry, &limits);
+    let text = |lines| format!("Subject: x\r\n\r\n{}", ("x".repeat(98) + "\r\n").repeat(lines));
+    let mut first = Client::session(entry)?;
+    first.envelope(FROM, TO)?;
+    first.write(text(9_000).as_bytes())?;
+    // The first one holds nine tenths; how much the others may have of the rest is a matter of turns.
+    let mut second = Client::session(entry)?;
+    until("a message for which there is no room", || {
+        let reply = second.message(FROM, TO, &text(4_000)).expect("a reply");
+        assert!([250, 452].contains(&reply.code), "{}", reply.text);
+        assert!(reply.code == 250 || reply.text.starts_with("452 4.3.1"), "{}", reply.text);
+        reply.code == 452
+    });
+    assert!(!weir.lines(&["no room"]).is_empty());
+    let before = sink.count();
+    assert_eq!(first.command(".")?.code, 250, "the first one has its room");
+    assert_eq!(second.message(FROM, TO, &text(4_000))?.code, 250, "the room is free again");
+    assert_eq!(sink.count(), before + 2);
+    Ok(())
+}
