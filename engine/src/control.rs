@@ -84,6 +84,7 @@ impl std::fmt::Display for Refused {
 /// A running process.
 pub struct Control {
     setup: Setup,
+    clock: Clock,
     /// What all shards share.
     pub process: Arc<Process>,
     /// Control's own access to the log.
@@ -123,12 +124,15 @@ impl Control {
             checks: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             served: sender,
+            clock: clock.clone(),
             process,
             setup,
         };
         for index in 0..control.setup.shards {
             control.start_shard(index, &receiver, writer, clock)?;
         }
+        crate::export::process(&control.process.metrics, clock.unix_s(), writer.lost());
+        crate::export::reload(&control.process.metrics, clock.unix_s(), true);
         control.export();
         Ok(control)
     }
@@ -184,6 +188,7 @@ impl Control {
         };
         let result = if reloaded.is_ok() { "ok" } else { "failed" };
         self.process.metrics.counter(&names::RELOADS, &[result]).increment();
+        crate::export::reload(&self.process.metrics, self.clock.unix_s(), reloaded.is_ok());
         let event = self.log.event("reload").field("result", result);
         match &reloaded {
             Ok(generation) => {

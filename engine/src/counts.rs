@@ -56,6 +56,8 @@ pub struct Counts {
     server_durations: Cells<Timer>,
     quarantined: Cells<Counter>,
     deliveries: Cells<Counter>,
+    recipients: Cells<Counter>,
+    sessions: Cells<Timer>,
 }
 
 impl Counts {
@@ -78,6 +80,8 @@ impl Counts {
             server_durations: Cells::new(&names::SERVER_DURATION),
             quarantined: Cells::new(&names::QUARANTINED),
             deliveries: Cells::new(&names::DELIVERIES),
+            recipients: Cells::new(&names::RECIPIENTS),
+            sessions: Cells::new(&names::SESSION_DURATION),
         }
     }
 
@@ -107,6 +111,16 @@ impl Counts {
     pub fn message(&self, listener: &str, verdict: &str, bytes: usize) {
         self.count(&self.messages, &[listener, verdict]);
         self.measure(&self.sizes, &[listener], i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// A recipient was answered for.
+    pub fn recipient(&self, listener: &str, verdict: &str) {
+        self.count(&self.recipients, &[listener, verdict]);
+    }
+
+    /// A session has ended.
+    pub fn session_took(&self, listener: &str, took: Duration) {
+        self.time(&self.sessions, &[listener], took);
     }
 
     /// A phase was judged.

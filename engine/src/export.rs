@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::http::Pages;
-use crate::metrics::{Registry, names};
+use crate::metrics::{Metric, Registry, names};
 use crate::shard::Served;
 use crate::upstream::pool::{Admin, Pool, Server};
 
@@ -26,12 +26,43 @@ impl Pages for Exported {
     }
 }
 
+/// What is asked for when the page is made, under labels of the rule files.
+static PULLED: &[&Metric] = &[
+    &names::GENERATION_INFO,
+    &names::POOL_WAITING,
+    &names::POOL_RETRIES,
+    &names::POOL_EMPTY,
+    &names::SERVER_UP,
+    &names::SERVER_TRANSACTIONS,
+    &names::SERVER_TRANSACTIONS_TOTAL,
+    &names::SERVER_CHECK_FAILURES,
+    &names::SERVER_STATE,
+    &names::SESSIONS,
+    &names::LIST_ENTRIES,
+];
+
+/// Registers what the process has.
+pub fn process(registry: &Registry, started: u64, lost: Arc<AtomicU64>) {
+    registry.pulled(&names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], || 1.0);
+    registry.pulled(&names::START_TIME, &[], move || whole(started));
+    registry.pulled(&names::LOG_LOST, &[], move || whole(lost.load(Relaxed)));
+}
+
+/// Registers how the last attempt to load rules went.
+pub fn reload(registry: &Registry, at: u64, ok: bool) {
+    registry.pulled(&names::LAST_RELOAD_TIME, &[], move || whole(at));
+    registry.pulled(&names::LAST_RELOAD_OK, &[], move || whole(u64::from(ok)));
+}
+
 /// Registers what this generation has.
 pub fn generation(registry: &Registry, served: &Served) {
+    // What the generation before had under labels of its own is gone with it.
+    for metric in PULLED {
+        registry.forget(metric);
+    }
     let number = served.generation.number;
     registry.pulled(&names::GENERATION, &[], move || whole(number));
     registry.pulled(&names::GENERATION_INFO, &[&served.generation.digest()], || 1.0);
-    registry.pulled(&names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], || 1.0);
     for pool in &served.generation.pools {
         export_pool(registry, pool);
     }

@@ -141,6 +141,11 @@ impl Registry {
         self.in_series(metric, labels, |series| *series = Series::Pulled(Box::new(value)));
     }
 
+    /// Forgets what a metric has under all its labels: another generation of the rules has others.
+    pub fn forget(&self, metric: &'static Metric) {
+        self.lock().remove(metric.name);
+    }
+
     fn number(&self, metric: &'static Metric, labels: &[&str]) -> Arc<Number> {
         let cell = Arc::new(Number::default());
         self.in_series(metric, labels, |series| {

@@ -10,12 +10,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use tokio::time::Instant;
 use weir_smtp::Envelope;
 
 use crate::id::Id;
 use crate::local::Local;
+use crate::log::Event;
 use crate::upstream::connection::{self, Sent};
-use crate::upstream::pool::{FixedReply, Pool, Ticket};
+use crate::upstream::pool::{FixedReply, Pool, Server};
 use crate::wire::Chunk;
 
 /// A message on its way.
@@ -28,6 +30,10 @@ pub struct Parcel<'a> {
     pub body: Vec<Chunk>,
     /// The transaction's id, for the log.
     pub id: Id,
+    /// The session's, too.
+    pub sid: Id,
+    /// By which rules it is sent.
+    pub generation: u64,
 }
 
 /// What became of it.
@@ -45,7 +51,11 @@ pub enum Handed {
 
 /// Sends it to a server of the pool.
 pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed {
-    let Parcel { envelope, head, body, id } = parcel;
+    let Parcel { envelope, head, body, id, sid, generation } = parcel;
+    let event = |name| {
+        let event = local.log.event(name).field("sid", sid.as_str()).field("qid", id.as_str());
+        event.field("gen", generation).field("pool", &pool.spec.name)
+    };
     let parcel = connection::Parcel { envelope, head: Rc::new(head), body };
     let mut tried = Vec::new();
     let mut busy = None;
@@ -53,13 +63,7 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
         let ticket = match pool.acquire(&tried).await {
             Ok(ticket) => ticket,
             Err(reason) => {
-                local
-                    .log
-                    .event("no_server")
-                    .field("qid", id.as_str())
-                    .field("pool", &pool.spec.name)
-                    .field("reason", reason.word())
-                    .emit();
+                event("no_server").field("reason", reason.word()).emit();
                 break;
             }
         };
@@ -67,7 +71,10 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
             pool.room.retries.fetch_add(1, Relaxed);
         }
         let server = Arc::clone(ticket.server());
-        match local.connections.deliver(&ticket, &parcel).await {
+        let began = Instant::now();
+        let sent = local.connections.deliver(&ticket, &parcel).await;
+        local.counts().server_took(&pool.spec.name, began.elapsed());
+        match sent {
             Sent::Accepted(reply) => {
                 server.accepted.fetch_add(1, Relaxed);
                 return Handed::Answered { reply, server: server.name.clone() };
@@ -80,9 +87,9 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
                 server.refused.fetch_add(1, Relaxed);
                 busy = Some((reply, server.name.clone()));
             }
-            Sent::NotTaken(reason) => broken(local, id, &ticket, "retry", &reason),
+            Sent::NotTaken(reason) => broken(event("server_failed"), &server, "retry", &reason),
             Sent::Unsure(reason) => {
-                broken(local, id, &ticket, "unsure", &reason);
+                broken(event("server_failed"), &server, "unsure", &reason);
                 return Handed::Failed(FixedReply::new(
                     451,
                     (4, 4, 2),
@@ -100,16 +107,7 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
 }
 
 /// A server failed. `unsure` says that it may have the message, so that a client that tries again may make a second copy.
-fn broken(local: &Local, id: Id, ticket: &Ticket, fate: &'static str, reason: &str) {
-    let server = ticket.server();
+fn broken(event: Event<'_>, server: &Server, fate: &'static str, reason: &str) {
     server.broken.fetch_add(1, Relaxed);
-    local
-        .log
-        .event("server_failed")
-        .field("qid", id.as_str())
-        .field("pool", &server.pool)
-        .field("server", &server.name)
-        .field("fate", fate)
-        .field("reason", reason)
-        .emit();
+    event.field("server", &server.name).field("fate", fate).field("reason", reason).emit();
 }

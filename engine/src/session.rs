@@ -19,6 +19,8 @@ mod transaction;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use weir_lang::eval::Scratch;
 use weir_lang::plan::Ending;
 use weir_smtp::{Answer, Enhanced, Input, Need, Reply, Server, Stage};
@@ -51,6 +53,7 @@ pub struct Session {
     transaction: Transaction,
     /// When what the client is sending must be here.
     due: Option<Due>,
+    began: Instant,
 }
 
 const TIMED_OUT: Reply<'static> = Reply::new(421, Enhanced::new(4, 4, 2), "timed out, closing");
@@ -72,6 +75,7 @@ impl Session {
             input: Input::default(),
             transaction: Transaction::new(&local.store),
             due: None,
+            began: Instant::now(),
             local,
             stream,
             watched,
@@ -155,7 +159,7 @@ impl Session {
 
     /// Judges what the machine asks about, and answers it.
     async fn judge(&mut self, stage: Stage) {
-        let phase = phase_of(stage);
+        let (phase, began) = (phase_of(stage), Instant::now());
         self.facts.now = self.local.unix_seconds();
         self.lookups.settle_found(&mut self.facts);
         self.learn(stage);
@@ -167,6 +171,7 @@ impl Session {
             Phase::Message => self.judge_message().await,
             _ => self.judge_command(phase).await,
         }
+        self.local.counts().phase_took(phase, began.elapsed());
     }
 
     async fn judge_command(&mut self, phase: Phase) {
@@ -195,7 +200,10 @@ impl Session {
     fn accept(&mut self, phase: Phase) {
         match phase {
             Phase::Mail => self.transaction.id = Some(self.local.next_id()),
-            Phase::Rcpt => self.facts.rcpts.push(self.facts.rcpt.address.clone()),
+            Phase::Rcpt => {
+                self.local.counts().recipient(&self.facts.listener.label, "accepted");
+                self.facts.rcpts.push(self.facts.rcpt.address.clone());
+            }
             _ => {}
         }
         self.server.answer(Answer::Accept);

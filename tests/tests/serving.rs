@@ -229,6 +229,14 @@ fn metrics_and_logs_tell_what_happened() -> io::Result<()> {
         ("weir_rejects_total", &["phase=\"rcpt\"", "550"]),
         ("weir_server_up", &["s1"]),
         ("weir_generation", &[]),
+        ("weir_recipients_total", &["accepted"]),
+        ("weir_recipients_total", &["reject"]),
+        ("weir_phase_duration_seconds_count", &["message"]),
+        ("weir_server_duration_seconds_count", &["next"]),
+        ("weir_session_duration_seconds_count", &[]),
+        ("weir_start_time_seconds", &[]),
+        ("weir_last_reload_successful", &[]),
+        ("weir_log_lost_total", &[]),
     ] {
         assert!(sample(name, labels).is_some(), "{name} {labels:?}\n{metrics}");
     }

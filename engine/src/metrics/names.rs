@@ -32,15 +32,11 @@ metrics! {
     LAST_RELOAD_TIME: Gauge, "weir_last_reload_timestamp_seconds", [], "When the last attempt was made.";
     LAST_RELOAD_OK: Gauge, "weir_last_reload_successful", [], "Whether the last attempt succeeded.";
     LOG_LOST: Counter, "weir_log_lost_total", [], "Log lines that could not be written.";
-    MEMORY: Gauge, "weir_memory_bytes", ["kind"], "Memory of the process.";
 
     CONNECTIONS: Counter, "weir_connections_total", ["listener"], "Connections accepted.";
     SESSIONS: Gauge, "weir_sessions", ["listener"], "Sessions that are open.";
     CONNECTIONS_REFUSED: Counter, "weir_connections_refused_total", ["listener", "reason"], "Connections turned away before a session.";
-    BYTES: Counter, "weir_bytes_total", ["listener", "dir"], "Bytes read from clients (in) and written to them (out).";
-    STRESSED: Gauge, "weir_stressed", ["listener"], "Shards on which the listener holds more sessions than `stressed above` says.";
 
-    COMMANDS: Counter, "weir_commands_total", ["listener", "verb", "code_class"], "SMTP commands by the first digit of their reply.";
     MESSAGES: Counter, "weir_messages_total", ["listener", "verdict"], "Messages by what became of them.";
     RECIPIENTS: Counter, "weir_recipients_total", ["listener", "verdict"], "Recipients by what became of them.";
     MESSAGE_SIZE: SIZES, "weir_message_size_bytes", ["listener"], "Sizes of messages.";
@@ -55,13 +51,7 @@ metrics! {
 
     LOOKUPS: Counter, "weir_lookups_total", ["lookup", "result", "cache"], "Lookups by their result, from the cache or not.";
     LOOKUP_DURATION: Timer, "weir_lookup_duration_seconds", ["lookup"], "How long lookups took that were not in the cache.";
-    LOOKUPS_IN_FLIGHT: Gauge, "weir_lookups_in_flight", [], "Lookups that wait for an answer.";
     LIST_ENTRIES: Gauge, "weir_list_entries", ["list"], "Entries of a list.";
-
-    SERVICE_REQUESTS: Counter, "weir_service_requests_total", ["service", "result"], "Requests to a service by their result.";
-    SERVICE_DURATION: Timer, "weir_service_duration_seconds", ["service"], "How long a service took.";
-    SERVICE_IN_FLIGHT: Gauge, "weir_service_in_flight", ["service"], "Requests that a service works on.";
-    INFECTED: Counter, "weir_av_infected_total", ["service"], "Messages in which a signature was found.";
 
     SERVER_UP: Gauge, "weir_server_up", ["pool", "server"], "Whether a server of a pool takes mail.";
     SERVER_STATE: Gauge, "weir_server_state", ["pool", "server", "state"], "1 for the state that a server is in.";

@@ -80,8 +80,14 @@ impl Session {
     async fn relay(&mut self, statement: StatementId, pool: &Arc<Pool>) {
         let head = self.head();
         let body = self.transaction.edits.kept(&self.transaction.wire);
-        let parcel =
-            relay::Parcel { envelope: self.server.envelope(), head, body, id: self.transaction_id() };
+        let parcel = relay::Parcel {
+            envelope: self.server.envelope(),
+            head,
+            body,
+            id: self.transaction_id(),
+            sid: self.id,
+            generation: self.facts.generation.number,
+        };
         match relay::send(&self.local, pool, parcel).await {
             Handed::Answered { reply, server } => {
                 self.log_delivery(statement, &pool.spec.name, Some(&server), &parsed(&reply));
@@ -101,6 +107,7 @@ impl Session {
         self.append_content(&mut text);
         let stored =
             spool::maildir::deliver(folder, &self.facts.process.host_name, self.transaction_id(), text).await;
+        self.local.counts().delivery(if stored.is_ok() { "ok" } else { "failed" });
         let reply = match stored {
             Ok(()) => self.queued(),
             Err(error) => {

@@ -34,6 +34,7 @@ impl Session {
     }
 
     pub(super) fn log_disconnect(&self) {
+        self.local.counts().session_took(&self.facts.listener.label, self.began.elapsed());
         self.event("disconnect")
             .field("helo", &self.facts.helo)
             .field("messages", self.facts.messages)
@@ -62,8 +63,10 @@ impl Session {
         let (Ruling::Refuse { reply, .. }, Ending::Final(statement)) = (ruling, ending) else { return };
         let verb = verb_of(&self.facts.generation, statement);
         self.local.counts().reject(phase, &rule_label(&self.facts, &self.scratch, statement), reply.code);
-        if phase == Phase::Message {
-            self.count_message(verb);
+        match phase {
+            Phase::Message => self.count_message(verb),
+            Phase::Rcpt => self.local.counts().recipient(&self.facts.listener.label, verb),
+            _ => {}
         }
         self.verdict(phase, statement, verb)
             .field("code", reply.code)
