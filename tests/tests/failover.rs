@@ -1,7 +1,8 @@
 //! Servers that die, hang up, are drained or full: no message lost, none doubled without a word.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Write};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use weir_tests::rules::{relay, scanner};
@@ -62,6 +63,30 @@ fn a_server_that_hangs_up_after_the_dot_is_not_replaced_in_silence() -> io::Resu
     assert_eq!(reply.code, 451, "{}", reply.text);
     assert_eq!(sinks[0].count() + sinks[1].count(), 1, "a second copy was sent");
     until("a line about it in the log", || !weir.lines(UNSURE).is_empty());
+    Ok(())
+}
+
+/// Its 554 was handed to the client as if it were about the message, which then bounced.
+#[test]
+fn a_server_that_refuses_us_is_replaced_unseen() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, closed, end) = (here.port(), here.port(), here.port());
+    let listener = TcpListener::bind(closed)?;
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _gone = stream.write_all(b"554 5.7.1 this server does not serve you\r\n");
+            let _gone = io::copy(&mut stream, &mut io::sink());
+        }
+    });
+    let sink = Sink::start(end);
+    let weir = Weir::start(&relay(entry, &[closed, end], "", "  balance round_robin"), entry);
+    let mut client = Client::session(entry)?;
+    for _ in 0..4 {
+        let reply = client.message("a@example.net", "dev@example.org", MESSAGE)?;
+        assert_eq!(reply.code, 250, "{}", reply.text);
+    }
+    assert_eq!(sink.count(), 4);
+    until("the reason in the log", || !weir.lines(&["event=server_failed", "does not serve you"]).is_empty());
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use weir_smtp::{Envelope, Input, Stage};
 
 use super::pool::{PoolSpec, Ticket};
 use crate::limits::UPSTREAM_READ_BYTES;
-use crate::ring::{Segment, Segments, Stream, Watch, Watched};
+use crate::ring::{self, Segment, Segments, Stream, Watch, Watched};
 use crate::wire::Chunk;
 
 /// A message on its way: shared, so that another server can be tried.
@@ -114,7 +114,10 @@ impl Connections {
     ) -> Sent {
         match sent {
             Ok(sent) => {
-                if connection.transactions < spec.reuse_transactions && connection.settle(spec).await {
+                if connection.transactions >= spec.reuse_transactions {
+                    // The client's reply does not wait for the farewell.
+                    ring::spawn(connection.quit());
+                } else if connection.settle(spec).await {
                     connection.idle_until = Instant::now() + spec.reuse_idle;
                     self.keep(address, connection);
                 }
@@ -231,6 +234,11 @@ impl Connection {
             Outcome::Accepted => Ok(Sent::Accepted(reply)),
             Outcome::Refused(stage) if reply.starts_with(b"421") && reused && stage == Stage::Mail => {
                 Err(Trouble::Stale)
+            }
+            // Its greeting or its reply to EHLO is about us and says nothing of the message.
+            Outcome::Refused(Stage::Connect | Stage::Helo) if !is_busy(&reply) => {
+                let reply = String::from_utf8_lossy(&reply);
+                Err(Trouble::BeforeDot(format!("refuses us: {}", reply.trim_end())))
             }
             Outcome::Refused(_) if is_busy(&reply) => Ok(Sent::Busy(reply)),
             Outcome::Refused(_) | Outcome::Unfit(_) => Ok(Sent::Refused(reply)),
