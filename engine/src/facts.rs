@@ -203,11 +203,11 @@ impl value::Facts for Facts {
     }
 
     fn ask(&self, statement: StatementId) -> bool {
-        let Act::Limit { most, window, key } = self.generation.act(statement) else { return true };
+        let Act::Limit { id, most, window, key } = self.generation.act(statement) else { return true };
         let plan = &self.generation.plan;
         let Some(operand) = plan.statement(statement).args.get(*key) else { return true };
         let key = Key::of(plan.operand(operand, self));
-        let count = self.process.table.count((statement.0, key), self.process.seconds(), *window);
+        let count = self.process.table.count((*id, key), self.process.seconds(), *window);
         count <= *most
     }
 

@@ -154,6 +154,9 @@ pub enum Act {
     Greet(Greet),
     /// Count a key.
     Limit {
+        /// What it counts under: the same in the next generation, wherever its line has moved, and another one than that of
+        /// every other `limit`.
+        id: u64,
         /// Most in a window.
         most: u64,
         /// The window, in seconds.

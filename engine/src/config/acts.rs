@@ -1,5 +1,7 @@
 //! From a plan's statements and slots to what the engine does and asks: constants are read once, here.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +17,26 @@ use crate::upstream::pool::Pool;
 
 /// What each statement of the plan does, by its id.
 pub(super) fn acts(plan: &Plan, pools: &[Arc<Pool>]) -> Vec<Act> {
-    plan.statements().iter().map(|statement| act(statement, pools)).collect()
+    let mut acts: Vec<Act> = plan.statements().iter().map(|statement| act(statement, pools)).collect();
+    identify_limits(plan, &mut acts);
+    acts
+}
+
+/// Gives each `limit` its id: by its file, bound, window and key, and among equal ones by their order.
+fn identify_limits(plan: &Plan, acts: &mut [Act]) {
+    let mut seen: HashMap<u64, u64> = HashMap::new();
+    for (statement, act) in plan.statements().iter().zip(acts) {
+        let Act::Limit { id, most, window, key } = act else { continue };
+        let of = |nth: u64| {
+            let mut hasher = DefaultHasher::new();
+            let key = format!("{:?}", statement.args.get(*key));
+            (&statement.location.file, *most, *window, key, nth).hash(&mut hasher);
+            hasher.finish()
+        };
+        let nth = seen.entry(of(0)).or_default();
+        *nth += 1;
+        *id = of(*nth);
+    }
 }
 
 fn act(statement: &Statement, pools: &[Arc<Pool>]) -> Act {
@@ -41,6 +62,7 @@ fn act(statement: &Statement, pools: &[Arc<Pool>]) -> Act {
         Some(Verb::Remove) => Act::RemoveHeader(texts().collect()),
         Some(Verb::Greet) => Act::Greet(greet(args)),
         Some(Verb::Limit) => Act::Limit {
+            id: 0,
             most: args.number().unwrap_or(u64::MAX),
             window: args.duration().unwrap_or_default().as_secs(),
             key: first_value(statement),
@@ -113,5 +135,36 @@ fn question(slot: &SlotSpec, bindings: &Bindings) -> Question {
             _ => Question::Unanswerable,
         },
         Target::Function(_) => Question::Unanswerable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{OneFile, load_from};
+
+    fn limits(text: &'static str) -> Vec<u64> {
+        let plan = load_from(["t.weir"], &OneFile(text)).plan.unwrap();
+        let acts = acts(&plan, &[]);
+        acts.iter().filter_map(|act| if let Act::Limit { id, .. } = act { Some(*id) } else { None }).collect()
+    }
+
+    /// Counts went by the number of the statement: after a reload a `limit` went on with the counts of another.
+    #[test]
+    fn a_limit_is_the_same_one_after_a_reload() {
+        let first = limits(
+            "weir 1\non connect {\n  limit 5 per 1m by client.ip, else drop 421 4.7.0 \"a\"\n  \
+             limit 9 per 1h by client.net, else drop 421 4.7.0 \"b\"\n}\non message { discard }\n",
+        );
+        let second = limits(
+            "weir 1\non connect {\n  note \"new\"\n  limit 7 per 1m by client.ip, else drop 421 4.7.0 \"c\"\n  \
+             limit 5 per 1m by client.ip, else drop 421 4.7.0 \"a\"\n  \
+             limit 9 per 1h by client.net, else drop 421 4.7.0 \"b\"\n}\non message { discard }\n",
+        );
+        assert_eq!(first, second[1..]);
+        let equal = "weir 1\non connect {\n  limit 5 per 1m by client.ip, else drop 421 4.7.0 \"a\"\n  \
+                     limit 5 per 1m by client.ip, else drop 421 4.7.0 \"a\"\n}\non message { discard }\n";
+        let ids = limits(equal);
+        assert_ne!(ids[0], ids[1]);
     }
 }
