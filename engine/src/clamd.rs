@@ -61,7 +61,7 @@ impl fmt::Display for Host {
 }
 
 /// What a service of rule files says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Tried in this order; those that didn't take a connection lately come last.
     pub hosts: Vec<Host>,

@@ -176,14 +176,15 @@ pub fn generation(plan: Arc<Plan>, base: &Base<'_>) -> Generation {
             Pool::new(spec, older.map(|pool| &**pool))
         })
         .collect();
-    let bindings = bind(&plan, base.overrides);
+    let bindings = bind(&plan, base);
     let mut acts = acts::acts(&plan, &pools);
     base.overrides.acts(&mut acts);
     let questions = acts::questions(&plan, &bindings);
     Generation { number: base.number, acts, questions, listeners, pools, plan }
 }
 
-fn bind(plan: &Plan, overrides: &Overrides) -> Bindings {
+fn bind(plan: &Plan, base: &Base<'_>) -> Bindings {
+    let overrides = base.overrides;
     let mut bindings = Bindings { questions: vec![Question::Unanswerable; plan.declarations().len()] };
     for (index, declared) in plan.declared("dnsbl") {
         let mut spec = declared::dnsbl(declared);
@@ -195,7 +196,8 @@ fn bind(plan: &Plan, overrides: &Overrides) -> Bindings {
         if let Some(host) = &overrides.clamd {
             service.settings.hosts = vec![host.clone()];
         }
-        bindings.set(index, Question::Clamav(Arc::new(service)));
+        let kept = base.older.and_then(|older| older.scanner(&service)).map(Arc::clone);
+        bindings.set(index, Question::Clamav(kept.unwrap_or_else(|| Arc::new(service))));
     }
     bindings
 }
@@ -265,5 +267,33 @@ impl Files for OneFile {
 
     fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
         Ok(vec![pattern.to_owned()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scanner(slots: &str, older: Option<&Generation>) -> Generation {
+        let text = format!(
+            "weir 1\nservice av : clamd {{ hosts \"192.0.2.9:3310\"  slots {slots} }}\n\
+             on message {{\n  defer 451 4.7.1 \"later\" if av(message) is unknown\n  discard\n}}\n"
+        );
+        let plan = load_from(["t.weir"], &OneFile(text.leak())).plan.unwrap();
+        generation(plan, &Base { number: 1, older, host_name: "host", overrides: &Overrides::default() })
+    }
+
+    /// Each reload gave a scanner new slots and new connections, whatever the rule files said of it.
+    #[test]
+    fn a_scanner_outlives_a_reload() {
+        let service = |generation: &Generation| match generation.questions.first() {
+            Some(Question::Clamav(service)) => Arc::clone(service),
+            other => panic!("{other:?}"),
+        };
+        let first = scanner("5", None);
+        let same = scanner("5", Some(&first));
+        let other = scanner("6", Some(&same));
+        assert!(Arc::ptr_eq(&service(&first), &service(&same)));
+        assert!(!Arc::ptr_eq(&service(&same), &service(&other)));
     }
 }

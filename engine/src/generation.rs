@@ -50,6 +50,15 @@ impl Generation {
         self.pools.iter().find(|pool| pool.spec.name == name)
     }
 
+    /// The virus scanner of which the rule files say the same: kept by the next generation, so that its connections and the
+    /// scans under way go on counting.
+    pub fn scanner(&self, like: &Clamav) -> Option<&Arc<Clamav>> {
+        self.questions.iter().find_map(|question| match question {
+            Question::Clamav(service) if service.is_like(like) => Some(service),
+            _ => None,
+        })
+    }
+
     /// The listener of this name.
     pub fn listener(&self, name: &str) -> Option<&Arc<Listener>> {
         self.listeners.iter().find(|listener| listener.label == name)
@@ -114,7 +123,16 @@ pub struct Clamav {
     /// How it is reached, and its bounds.
     pub settings: clamd::Settings,
     /// Most scans at once, over all shards.
+    pub at_once: usize,
+    /// As many permits.
     pub slots: Arc<Semaphore>,
+}
+
+impl Clamav {
+    /// Whether the rule files say the same of both.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.name, &self.settings, self.at_once) == (&other.name, &other.settings, other.at_once)
+    }
 }
 
 /// What a statement does, its constants read once at load. `usize` fields are indices into the statement's `args`.

@@ -200,10 +200,11 @@ pub(super) fn clamd(declared: &Declared) -> Clamav {
     let hosts = setting(declared, "hosts")
         .map(|args| args.texts().filter_map(|text| Host::parse(text).ok()).collect())
         .unwrap_or_default();
-    let slots = setting(declared, "slots").and_then(Args::count).unwrap_or(25);
+    let at_once = setting(declared, "slots").and_then(Args::count).unwrap_or(25);
     Clamav {
         name: declared.name.clone(),
-        slots: Arc::new(Semaphore::new(slots)),
+        at_once,
+        slots: Arc::new(Semaphore::new(at_once)),
         settings: Settings {
             hosts,
             connect: duration("connect", Duration::from_secs(1)),
