@@ -57,6 +57,25 @@ pub fn run<F: Future>(future: F) -> Result<F::Output, RingError> {
     }))
 }
 
+/// Lets this process have as many sockets as it may: the soft limit is low for the sake of programs that use `select`.
+/// Returns how many that are.
+///
+/// # Errors
+/// What the kernel says; then the limit is what it was.
+pub fn raise_descriptor_limit() -> io::Result<u64> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes the limits into the place that it is given.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    limit.rlim_cur = limit.rlim_max;
+    // SAFETY: the kernel reads the limits from the place that it is given.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(limit.rlim_cur)
+}
+
 /// Marks the time in which operations can be submitted; a panic ends it too.
 struct Inside;
 

@@ -24,6 +24,8 @@ pub fn run(args: Run) -> Exit {
         eprintln!("weir: {refused}");
         return Exit::Unavailable;
     }
+    // With fewer, clients wait in the kernel until others have gone.
+    let _fewer = ring::raise_descriptor_limit();
     let clock = Clock::system();
     let format = if args.log == LogForm::Json { Format::Json } else { Format::Logfmt };
     let writer = match Writer::start(Sink::Stderr, format, clock.clone()) {

@@ -115,10 +115,13 @@ impl Stream {
         internet(&self.socket.options().local_addr()?)
     }
 
-    /// Whether there is input, or its end, that has not been read.
+    /// Whether there is input that has not been read; its end is none.
     pub fn has_input(&self) -> bool {
         let mut byte = [std::mem::MaybeUninit::uninit()];
-        self.socket.options().recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT).is_ok()
+        self.socket
+            .options()
+            .recv_with_flags(&mut byte, libc::MSG_PEEK | libc::MSG_DONTWAIT)
+            .is_ok_and(|bytes| bytes > 0)
     }
 
     /// Sends small writes at once. Every write of weir is a whole batch of replies or commands, so it wants this.

@@ -196,3 +196,19 @@ fn a_ring_that_ends_with_open_operations_closes_them() {
     });
     assert_eq!(theirs.read(&mut [0; 10]).unwrap(), 0);
 }
+
+#[test]
+fn input_is_seen_before_it_is_read_and_its_end_is_none() {
+    run(async {
+        let (client, server) = std::os::unix::net::UnixStream::pair().unwrap();
+        let stream = Stream::from_std(server).unwrap();
+        assert!(!stream.has_input());
+        (&client).write_all(b"E").unwrap();
+        assert!(stream.has_input());
+        let (read, _) = stream.read(Vec::new(), 16).await;
+        assert_eq!(read.unwrap(), 1);
+        drop(client);
+        assert!(!stream.has_input());
+    })
+    .unwrap();
+}
