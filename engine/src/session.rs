@@ -258,6 +258,7 @@ impl Session {
         // A listener that is gone keeps its sessions: they finish by what they were told.
         if let Some(listener) = newest.listener(&self.facts.listener.label) {
             self.facts.listener = Arc::clone(listener);
+            self.server.reconfigure(Arc::clone(&listener.server));
         }
         self.scratch = newest.plan.scratch();
         self.lookups.forget_all();
