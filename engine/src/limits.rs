@@ -124,6 +124,9 @@ pub const MESSAGE_MEMORY_MIB: u32 = 256;
 /// From the 354 to the final dot. RFC 5321, 4.5.3.2, bounds each wait within; this bounds a client that sends a byte now and
 /// then: the largest message that is taken by default comes at 7 kB/s.
 pub const MESSAGE_WITHIN: Duration = Duration::from_hours(1);
+/// How long other servers are tried for a message: a client waits for ten minutes (RFC 5321, 4.5.3.2.6), and sends again what is
+/// accepted after that.
+pub const RETRY_WITHIN: Duration = Duration::from_mins(5);
 /// How much of a server's replies is read at a time, in bytes.
 pub const UPSTREAM_READ_BYTES: usize = 4 << 10;
 /// Connections that wait in the kernel to be accepted, for each listening socket.

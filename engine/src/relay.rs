@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use weir_smtp::Envelope;
 
 use crate::id::Id;
+use crate::limits::RETRY_WITHIN;
 use crate::local::Local;
 use crate::log::Event;
 use crate::upstream::connection::{self, Sent};
@@ -59,7 +60,11 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
     let parcel = connection::Parcel { envelope, head: Rc::new(head), body };
     let mut tried = Vec::new();
     let mut busy = None;
+    let first = Instant::now();
     for attempt in 0..=pool.spec.retry {
+        if first.elapsed() > RETRY_WITHIN {
+            break;
+        }
         let ticket = match pool.acquire(&tried).await {
             Ok(ticket) => ticket,
             Err(reason) => {

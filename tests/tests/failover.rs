@@ -90,6 +90,31 @@ fn a_server_that_refuses_us_is_replaced_unseen() -> io::Result<()> {
     Ok(())
 }
 
+/// Each byte of a reply had its own deadline.
+#[test]
+fn a_server_that_answers_byte_by_byte_is_given_up() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, slow, end) = (here.port(), here.port(), here.port());
+    let listener = TcpListener::bind(slow)?;
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _gone = stream.write_all(b"220 ");
+            while stream.write_all(b"a").is_ok() {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        }
+    });
+    let sink = Sink::start(end);
+    let patience = "  balance round_robin\n  timeouts command 500ms, data 500ms, dot 500ms";
+    let _weir = Weir::start(&relay(entry, &[slow, end], "", patience), entry);
+    let mut client = Client::session(entry)?;
+    for _ in 0..2 {
+        assert_eq!(client.message("a@example.net", "dev@example.org", MESSAGE)?.code, 250);
+    }
+    assert_eq!(sink.count(), 2);
+    Ok(())
+}
+
 #[test]
 fn a_server_that_is_not_there_is_replaced_unseen() -> io::Result<()> {
     let here = Loopback::new();

@@ -6,14 +6,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_smtp::client::{Client, ClientConfig, ClientNeed, Outcome};
 use weir_smtp::{Envelope, Input, Stage};
 
-use super::pool::{PoolSpec, Ticket};
+use super::pool::{PoolSpec, Ticket, Timeouts};
 use crate::limits::UPSTREAM_READ_BYTES;
-use crate::ring::{self, Segment, Segments, Stream, Watch, Watched};
+use crate::ring::{self, Due, Segment, Segments, Stream, Watch, Watched};
 use crate::wire::Chunk;
 
 /// A message on its way: shared, so that another server can be tried.
@@ -70,6 +71,8 @@ struct Connection {
     input: Input,
     transactions: u32,
     idle_until: Instant,
+    /// When the transaction under way must have ended.
+    due: Due,
 }
 
 /// Most unused connections to one server that a shard keeps.
@@ -184,8 +187,10 @@ enum Trouble {
 
 impl Connection {
     fn new(stream: Stream, watch: &Watch, config: Arc<ClientConfig>) -> Self {
+        let watched = stream.watch(watch);
         Self {
-            watched: stream.watch(watch),
+            due: watched.due(Duration::ZERO),
+            watched,
             stream,
             client: Client::new(config),
             input: Input::default(),
@@ -195,6 +200,9 @@ impl Connection {
     }
 
     async fn transact(&mut self, spec: &PoolSpec, parcel: &Parcel<'_>) -> Result<Sent, Trouble> {
+        let Timeouts { command, data, dot, .. } = spec.timeouts;
+        // All together: a reply that comes byte by byte does not hold a slot for ever.
+        self.due = self.watched.due(command + data + dot);
         let reused = self.transactions > 0;
         self.transactions += 1;
         let mut has_dot = false;
@@ -252,7 +260,7 @@ impl Connection {
         let within =
             if self.client.stage() == Stage::Message { spec.timeouts.dot } else { spec.timeouts.command };
         self.flush(spec).await?;
-        self.watched.arm_read(within);
+        self.watched.arm_read_until(within, self.due);
         let (read, buffer) =
             self.stream.read(self.input.lend(UPSTREAM_READ_BYTES), UPSTREAM_READ_BYTES).await;
         self.watched.disarm();
@@ -317,7 +325,7 @@ impl Connection {
 }
 
 /// How long a farewell may take.
-const QUIT_WITHIN: std::time::Duration = std::time::Duration::from_secs(2);
+const QUIT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Whether a reply says that another server might take the message: 421, or 451 4.3.2 (system not accepting).
 fn is_busy(reply: &[u8]) -> bool {
