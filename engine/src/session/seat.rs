@@ -15,29 +15,33 @@ use crate::generation::{Listener, SessionKey, Slots};
 /// errs by the few sessions of the other.
 const CELLS: usize = 1 << 18;
 
-/// The counts of one listener, kept over reloads.
+/// The open sessions of one listener, kept over reloads.
 #[derive(Debug)]
-pub struct Room {
+struct Seats {
     sessions: AtomicUsize,
     by_key: Box<[AtomicU32]>,
     hasher: RandomState,
+}
+
+/// The counts of one listener.
+#[derive(Debug)]
+pub struct Room {
+    seats: Arc<Seats>,
     judging: Arc<Semaphore>,
     slots: Option<Slots>,
     waiting: AtomicUsize,
 }
 
 impl Room {
-    /// The room of a listener. `older` is the room that it had in the generation before: it is kept when its slots are the same,
-    /// so that its sessions stay counted.
+    /// The room of a listener. `older` is the room that it had in the generation before: it is kept when its slots are the same;
+    /// its sessions stay counted in any case.
     pub fn new(slots: Option<Slots>, older: Option<&Arc<Self>>) -> Arc<Self> {
         if let Some(older) = older.filter(|older| older.slots == slots) {
             return Arc::clone(older);
         }
         let at_once = slots.map_or(Semaphore::MAX_PERMITS, |slots| slots.at_once);
         Arc::new(Self {
-            sessions: AtomicUsize::new(0),
-            by_key: (0..CELLS).map(|_| AtomicU32::new(0)).collect(),
-            hasher: RandomState::new(),
+            seats: older.map(|older| Arc::clone(&older.seats)).unwrap_or_default(),
             judging: Arc::new(Semaphore::new(at_once)),
             slots,
             waiting: AtomicUsize::new(0),
@@ -46,12 +50,7 @@ impl Room {
 
     /// Open sessions.
     pub fn sessions(&self) -> usize {
-        self.sessions.load(Relaxed)
-    }
-
-    fn cell(&self, key: IpAddr) -> Option<&AtomicU32> {
-        let hash = self.hasher.hash_one(key) & (CELLS as u64 - 1);
-        self.by_key.get(usize::try_from(hash).ok()?)
+        self.seats.sessions.load(Relaxed)
     }
 
     /// A turn to judge a message; `None` when there is no room to wait or the wait was in vain.
@@ -62,6 +61,23 @@ impl Room {
         let slots = self.slots?;
         let _place = Waiting::enter(&self.waiting, slots.waiting)?;
         tokio::time::timeout(slots.waiting_for, Arc::clone(&self.judging).acquire_owned()).await.ok()?.ok()
+    }
+}
+
+impl Default for Seats {
+    fn default() -> Self {
+        Self {
+            sessions: AtomicUsize::new(0),
+            by_key: (0..CELLS).map(|_| AtomicU32::new(0)).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl Seats {
+    fn cell(&self, key: IpAddr) -> Option<&AtomicU32> {
+        let hash = self.hasher.hash_one(key) & (CELLS as u64 - 1);
+        self.by_key.get(usize::try_from(hash).ok()?)
     }
 }
 
@@ -96,6 +112,7 @@ impl Seat {
     pub fn take(listener: &Listener, room: &Arc<Room>, client: IpAddr) -> Option<Self> {
         let most = listener.sessions;
         let before = room
+            .seats
             .sessions
             .fetch_update(Relaxed, Relaxed, |sessions| (sessions < most).then_some(sessions + 1))
             .ok()?;
@@ -103,7 +120,7 @@ impl Seat {
             Self { room: Arc::clone(room), key: None, stressed: before >= listener.stressed_above };
         if let Some((most, key)) = listener.sessions_per {
             let key = if key == SessionKey::Ip { client } else { net_of(client) };
-            let count = seat.room.cell(key)?.fetch_add(1, Relaxed);
+            let count = seat.room.seats.cell(key)?.fetch_add(1, Relaxed);
             seat.key = Some(key);
             if u64::from(count) >= most {
                 return None;
@@ -120,8 +137,9 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.room.sessions.fetch_sub(1, Relaxed);
-        if let Some(cell) = self.key.and_then(|key| self.room.cell(key)) {
+        let seats = &self.room.seats;
+        seats.sessions.fetch_sub(1, Relaxed);
+        if let Some(cell) = self.key.and_then(|key| seats.cell(key)) {
             cell.fetch_sub(1, Relaxed);
         }
     }
@@ -152,6 +170,20 @@ mod tests {
         drop(first);
         assert!(Seat::take(&listener, &room, client).is_some());
         assert_eq!(room.sessions(), 1);
+    }
+
+    /// Other slots made another room, in which none of the open sessions was counted.
+    #[test]
+    fn sessions_stay_counted_when_slots_change() {
+        let room = Room::new(None, None);
+        let listener = listener(1, None);
+        let client = IpAddr::from([192, 0, 2, 1]);
+        let held = Seat::take(&listener, &room, client).unwrap();
+        let slots = Slots { at_once: 1, waiting: 1, waiting_for: Duration::from_secs(5) };
+        let other = Room::new(Some(slots), Some(&room));
+        assert!(Seat::take(&listener, &other, client).is_none());
+        drop(held);
+        assert!(Seat::take(&listener, &other, client).is_some());
     }
 
     #[test]
