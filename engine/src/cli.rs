@@ -124,7 +124,8 @@ pub struct Run {
     /// The name server for all look-ups that name none.
     #[arg(long, value_name = "ADDR:PORT")]
     pub resolver: Option<SocketAddr>,
-    /// Most memory for messages under way, in MiB for each thread; above it a client gets 452 and comes back later.
+    /// Most memory for messages under way, in MiB for each thread; above it a client gets 452 and comes back later. Keep it well
+    /// above the largest message that a listener takes.
     #[arg(long, value_name = "MIB", default_value_t = MESSAGE_MEMORY_MIB, value_parser = clap::value_parser!(u32).range(1..))]
     pub message_memory: u32,
     /// How long SIGTERM lets transactions finish, in seconds.

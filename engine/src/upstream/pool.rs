@@ -296,7 +296,7 @@ impl NoSlot {
     /// For the log.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::NoneServes => "no server is up",
+            Self::NoneServes => "no server is up that was not tried",
             Self::RoomFull => "waiting room full",
             Self::WaitedInVain => "no slot in time",
         }
