@@ -235,7 +235,7 @@ impl Accepting {
             return shard.turn_away(stream, &listener.label, peer, "not in `from`", &reply);
         }
         let Some(seat) = Seat::take(&listener, &room, peer.ip()) else {
-            let reply = fixed(&listener.full);
+            let reply = listener.full.reply();
             return shard.turn_away(stream, &listener.label, peer, "full", &reply);
         };
         // Every write is a whole batch of replies, so there is nothing for the kernel to wait for.
@@ -308,15 +308,6 @@ fn serves(facts: &Facts) -> bool {
         || from.iter().any(|name| {
             plan.list(name).is_some_and(|list| plan.list_has(list, Value::Ip(facts.client), facts))
         })
-}
-
-fn fixed(reply: &FixedReply) -> Reply<'static> {
-    let (class, subject, detail) = reply.enhanced;
-    Reply {
-        code: reply.code,
-        enhanced: Some(Enhanced::new(class, subject, detail)),
-        text: reply.text.clone().into(),
-    }
 }
 
 /// How often unused connections are looked at.

@@ -67,6 +67,29 @@ pub enum Type {
     Answer(&'static AnswerSpec),
 }
 
+impl Type {
+    /// Its name in messages.
+    pub fn name(self) -> String {
+        let name = match self {
+            Self::List(of) => return format!("list of {}", of.name()),
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Score => "score",
+            Self::Duration => "duration",
+            Self::Size => "size",
+            Self::Time => "time",
+            Self::Ip => "ip",
+            Self::Net => "net",
+            Self::Domain => "domain",
+            Self::Address => "address",
+            Self::Text => "text",
+            Self::Message => "message",
+            Self::Answer(_) => "answer",
+        };
+        name.to_owned()
+    }
+}
+
 /// What a lookup or a checked field can say.
 #[derive(Debug, PartialEq, Eq)]
 pub struct AnswerSpec {

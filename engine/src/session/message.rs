@@ -30,7 +30,7 @@ impl Session {
         }
         let room = Arc::clone(self.seat.room());
         let Some(_turn) = room.turn().await else {
-            let reply = fixed(&self.facts.listener.full);
+            let reply = self.facts.listener.full.reply();
             self.log_refusal(Phase::Message, &reply, "no slot");
             return self.finish(Answer::Reply(&reply));
         };
@@ -42,7 +42,7 @@ impl Session {
         let budget = self.facts.listener.budget;
         let deciding = decide(Phase::Message, &mut self.facts, &mut self.scratch, &mut self.lookups);
         let Ok(ending) = tokio::time::timeout(budget, deciding).await else {
-            let reply = fixed(&self.facts.listener.over_budget);
+            let reply = self.facts.listener.over_budget.reply();
             self.log_refusal(Phase::Message, &reply, "over budget");
             return self.finish(Answer::Reply(&reply));
         };
@@ -94,7 +94,7 @@ impl Session {
                 self.finish(Answer::Relayed(&reply));
             }
             Handed::Failed(reply) => {
-                let reply = fixed(&reply);
+                let reply = reply.reply();
                 self.log_delivery(statement, &pool.spec.name, None, &reply);
                 self.finish(Answer::Reply(&reply));
             }
@@ -130,14 +130,4 @@ impl Session {
 /// A server's reply, for the log.
 fn parsed(reply: &[u8]) -> Reply<'static> {
     Reply::parse(reply).unwrap_or(NOT_STORED)
-}
-
-/// A rule file's reply as the wire has it.
-pub(super) fn fixed(reply: &FixedReply) -> Reply<'static> {
-    let (class, subject, detail) = reply.enhanced;
-    Reply {
-        code: reply.code,
-        enhanced: Some(Enhanced::new(class, subject, detail)),
-        text: reply.text.clone().into(),
-    }
 }

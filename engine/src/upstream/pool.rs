@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use weir_smtp::{Enhanced, Reply};
 
 /// The reply of a phase, as a rule file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,13 @@ impl FixedReply {
     /// From its pieces.
     pub fn new(code: u16, enhanced: (u8, u16, u16), text: impl Into<String>) -> Self {
         Self { code, enhanced, text: text.into() }
+    }
+
+    /// As the wire has it.
+    pub fn reply(&self) -> Reply<'static> {
+        let (class, subject, detail) = self.enhanced;
+        let enhanced = Some(Enhanced::new(class, subject, detail));
+        Reply { code: self.code, enhanced, text: self.text.clone().into() }
     }
 }
 

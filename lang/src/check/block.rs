@@ -3,7 +3,7 @@
 use super::form::{Cursor, Mismatch};
 use super::kind::word;
 use super::names::Symbol;
-use super::typed::{Binding, show};
+use super::typed::Binding;
 use super::value::constant_text;
 use super::{CALL_DEPTH_MAX, Checker, STATEMENTS_MAX};
 use crate::ast::{self, Atom, Expr, ExprKind, Literal, Name, Piece};
@@ -261,7 +261,7 @@ impl<'a> Checker<'a> {
         let key = matches!(typed.ty, Type::Ip | Type::Net | Type::Domain | Type::Address | Type::Text);
         let shown = kind == Kind::Template && typed.ty != Type::Message;
         if !key && !shown {
-            let label = format!("this is of type {}", show(typed.ty));
+            let label = format!("this is of type {}", typed.ty.name());
             self.report(&meaning::TYPE, expr.span, "expected an ip, net, domain, address or text", &label);
             return None;
         }

@@ -1,7 +1,7 @@
 //! Calls: fields with an argument, lookups, functions of the host and of the language.
 
 use super::names::Symbol;
-use super::typed::{Since, Typed, is_textual, show};
+use super::typed::{Since, Typed, is_textual};
 use super::{Checker, dotted};
 use crate::ast::{Expr, ExprKind, Literal, Name};
 use crate::builtins::{self, Builtin};
@@ -139,8 +139,8 @@ impl<'a> Checker<'a> {
         let typed = self.value(argument)?;
         let fits = |ty: &Type| typed.ty == *ty || matches!(typed.ty, Type::List(inner) if inner == ty);
         if !spec.takes.iter().any(fits) {
-            let takes: Vec<String> = spec.takes.iter().map(|ty| show(*ty)).collect();
-            let message = format!("`{}` cannot be asked for a value of type {}", name.text, show(typed.ty));
+            let takes: Vec<String> = spec.takes.iter().map(|ty| ty.name()).collect();
+            let message = format!("`{}` cannot be asked for a value of type {}", name.text, typed.ty.name());
             let label = format!("expected {}", takes.join(" or "));
             self.report(&meaning::ARGUMENTS, argument.span, message, &label);
             return None;
@@ -194,8 +194,8 @@ impl<'a> Checker<'a> {
             let text = is_textual(typed.ty) && *parameter == Type::Text
                 || typed.literal && typed.ty == Type::Text && is_textual(*parameter);
             if typed.ty != *parameter && !text {
-                let message = format!("`{}` takes {} here", name.text, show(*parameter));
-                let label = format!("this is of type {}", show(typed.ty));
+                let message = format!("`{}` takes {} here", name.text, parameter.name());
+                let label = format!("this is of type {}", typed.ty.name());
                 self.report(&meaning::ARGUMENTS, argument.span, message, &label);
                 return None;
             }

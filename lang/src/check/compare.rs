@@ -2,7 +2,7 @@
 
 use super::condition::{bit, condition};
 use super::member::either;
-use super::typed::{Typed, element, is_textual, show};
+use super::typed::{Typed, element, is_textual};
 use super::{Checker, call};
 use crate::ast::{Expr, ExprKind, Literal, Op, Quantifier};
 use crate::builtins;
@@ -81,7 +81,7 @@ impl<'a> Checker<'a> {
             let fault = Diagnostic::new(
                 &meaning::QUANTIFIER,
                 written.left.span,
-                format!("`{text}` is no list but one value of type {}", show(typed.ty)),
+                format!("`{text}` is no list but one value of type {}", typed.ty.name()),
             )
             .with_label("`all` and `any` stand before lists")
             .with_help("take the word away");
@@ -95,7 +95,7 @@ impl<'a> Checker<'a> {
                 written.left.span,
                 format!("`{text}` is a list: all of it, or any?"),
             )
-            .with_label(format!("this is a {}", show(typed.ty)))
+            .with_label(format!("this is a {}", typed.ty.name()))
             .with_help(format!("write `all {text}` or `any {text}`"));
             self.fault(fault);
             return None;
@@ -114,9 +114,9 @@ impl<'a> Checker<'a> {
         let fault = Diagnostic::new(
             &meaning::OPERATOR,
             written.op_span,
-            format!("`{op}` does not fit a value of type {}", show(typed.ty)),
+            format!("`{op}` does not fit a value of type {}", typed.ty.name()),
         )
-        .with_related(written.left.span, format!("this is of type {}", show(typed.ty)));
+        .with_related(written.left.span, format!("this is of type {}", typed.ty.name()));
         let fault = if help.is_empty() { fault } else { fault.with_help(help) };
         self.fault(fault);
         None
@@ -156,7 +156,7 @@ impl<'a> Checker<'a> {
                     "fqdn" => "only domains and texts can be host names",
                     _ => &expected,
                 };
-                let message = format!("a value of type {} is never `{word}`", show(typed.ty));
+                let message = format!("a value of type {} is never `{word}`", typed.ty.name());
                 let fault = Diagnostic::new(&meaning::STATE, right.span, message).with_label(label);
                 let fault = fault.with_help("values are compared with `==`");
                 self.fault(fault);
@@ -172,7 +172,7 @@ impl<'a> Checker<'a> {
         }
         let right = self.value(written.right)?;
         if !is_textual(right.ty) {
-            let label = format!("this is of type {}", show(right.ty));
+            let label = format!("this is of type {}", right.ty.name());
             self.report(&meaning::TYPE, written.right.span, "expected a text", &label);
             return None;
         }
@@ -263,10 +263,10 @@ impl<'a> Checker<'a> {
         let fault = Diagnostic::new(
             &meaning::TYPE,
             written.right.span,
-            format!("a value of type {} is compared with one of type {}", show(left.ty), show(right.ty)),
+            format!("a value of type {} is compared with one of type {}", left.ty.name(), right.ty.name()),
         )
-        .with_label(format!("expected {}", show(ty)))
-        .with_related(written.left.span, format!("this is of type {}", show(left.ty)));
+        .with_label(format!("expected {}", ty.name()))
+        .with_related(written.left.span, format!("this is of type {}", left.ty.name()));
         let fault = match (ty, right.ty) {
             (Type::Ip | Type::Net, Type::Net | Type::Ip) => {
                 fault.with_help("to find it in a network, write `in`")

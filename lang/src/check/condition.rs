@@ -1,7 +1,7 @@
 //! Conditions: `and`, `or`, `not`, rules, bare lookups. Comparisons are in [`super::compare`].
 
 use super::names::Symbol;
-use super::typed::{Binding, Typed, show};
+use super::typed::{Binding, Typed};
 use super::{Checker, dotted};
 use crate::ast::{Expr, ExprKind, Literal};
 use crate::diagnostic::Diagnostic;
@@ -61,7 +61,7 @@ impl<'a> Checker<'a> {
                 let fault = Diagnostic::new(
                     &meaning::CONDITION,
                     expr.span,
-                    format!("`{written}` is of type {} and no condition", show(ty)),
+                    format!("`{written}` is of type {} and no condition", ty.name()),
                 )
                 .with_label("expected something that is true or false")
                 .with_help(format!("compare it, or ask `{written} is present`"));

@@ -5,10 +5,11 @@ use std::net::IpAddr;
 use super::call::whole;
 use super::form::Mismatch;
 use super::{Checker, dotted};
-use crate::ast::{Atom, AtomKind, Expr, ExprKind, Literal, Name, Op, Sign};
+use crate::ast::{Atom, AtomKind, Expr, ExprKind, Literal, Name, Sign};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes::meaning;
 use crate::plan::Arg;
+use crate::print::spelling;
 use crate::scheme::Kind;
 
 /// The single word that an atom is, a sign included.
@@ -24,30 +25,9 @@ pub(super) fn word(atom: &Atom) -> Option<&str> {
         AtomKind::Sign(sign) => Some(match sign {
             Sign::Assign => "=",
             Sign::Arrow => "->",
-            Sign::Compare(op) => sign_text(*op),
+            Sign::Compare(op) => spelling(*op),
         }),
         _ => None,
-    }
-}
-
-fn sign_text(op: Op) -> &'static str {
-    match op {
-        Op::Eq => "==",
-        Op::Ne => "!=",
-        Op::Lt => "<",
-        Op::Le => "<=",
-        Op::Gt => ">",
-        Op::Ge => ">=",
-        Op::In => "in",
-        Op::NotIn => "not in",
-        Op::Match => "~",
-        Op::NotMatch => "!~",
-        Op::Has => "has",
-        Op::HasOnly => "has only",
-        Op::Is => "is",
-        Op::IsNot => "is not",
-        Op::Matches => "matches",
-        Op::Begins => "begins",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::compare::Written;
 use super::names::Symbol;
-use super::typed::{Typed, element, is_textual, show};
+use super::typed::{Typed, element, is_textual};
 use super::{Checker, dotted};
 use crate::ast::{Expr, ExprKind, Literal, Op, Quantifier};
 use crate::diagnostic::Diagnostic;
@@ -96,10 +96,10 @@ impl<'a> Checker<'a> {
         let fault = Diagnostic::new(
             &meaning::TYPE,
             written.right.span,
-            format!("a value of type {} is never in a list of {}", show(typed.ty), of.name()),
+            format!("a value of type {} is never in a list of {}", typed.ty.name(), of.name()),
         )
         .with_label(format!("a list of {}", of.name()))
-        .with_related(written.left.span, format!("this is of type {}", show(typed.ty)));
+        .with_related(written.left.span, format!("this is of type {}", typed.ty.name()));
         let fault = match (of, ty) {
             (Of::Domain, Type::Address) => fault.with_help(format!("ask for its domain: `{left}.domain`")),
             _ => fault,

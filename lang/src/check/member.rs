@@ -1,6 +1,6 @@
 //! Members of answers, and the table of slots.
 
-use super::typed::{Since, Typed, show};
+use super::typed::{Since, Typed};
 use super::{Checker, SLOTS_MAX};
 use crate::ast::Name;
 use crate::diagnostic::Diagnostic;
@@ -19,7 +19,7 @@ impl Checker<'_> {
             let fault = Diagnostic::new(
                 &meaning::MEMBER,
                 member.span,
-                format!("a value of type {} has no members", show(typed.ty)),
+                format!("a value of type {} has no members", typed.ty.name()),
             )
             .with_label(format!("there is no `.{}`", member.text));
             self.fault(fault);

@@ -51,26 +51,6 @@ pub(super) enum Binding {
     Condition(usize),
 }
 
-/// How messages call a type.
-pub(super) fn show(ty: Type) -> String {
-    String::from(match ty {
-        Type::Bool => "bool",
-        Type::Int => "int",
-        Type::Score => "score",
-        Type::Duration => "duration",
-        Type::Size => "size",
-        Type::Time => "time",
-        Type::Ip => "ip",
-        Type::Net => "net",
-        Type::Domain => "domain",
-        Type::Address => "address",
-        Type::Text => "text",
-        Type::Message => "message",
-        Type::Answer(_) => "answer",
-        Type::List(inner) => return format!("list of {}", show(*inner)),
-    })
-}
-
 /// The type of an element, or of the value itself when it is no list.
 pub(super) fn element(ty: Type) -> Type {
     match ty {

@@ -1,6 +1,6 @@
 //! Values: constants, fields, members and names of `let`.
 
-use super::typed::{Binding, Since, Typed, show};
+use super::typed::{Binding, Since, Typed};
 use super::{Checker, dotted, stretch};
 use crate::ast::{Expr, ExprKind, Literal, Name, Piece};
 use crate::builtins;
@@ -221,7 +221,7 @@ impl<'a> Checker<'a> {
                 let fault = Diagnostic::new(
                     &meaning::TYPE,
                     base.span,
-                    format!("a duration cannot be added to a value of type {}", show(ty)),
+                    format!("a duration cannot be added to a value of type {}", ty.name()),
                 )
                 .with_label("expected a time")
                 .with_help("write `now + 24h`, or compare a time such as `header(\"Date\").time`");

@@ -104,25 +104,9 @@ fn value(kind: Kind) -> String {
     name.to_owned()
 }
 
-/// A type as the manual names it.
+/// A type as the manual names it: an answer by its states.
 pub(super) fn type_name(ty: Type) -> String {
-    let name = match ty {
-        Type::List(of) => return format!("list of {}", type_name(*of)),
-        Type::Answer(answer) => return states(answer),
-        Type::Bool => "bool",
-        Type::Int => "int",
-        Type::Score => "score",
-        Type::Duration => "duration",
-        Type::Size => "size",
-        Type::Time => "time",
-        Type::Ip => "ip",
-        Type::Net => "net",
-        Type::Domain => "domain",
-        Type::Address => "address",
-        Type::Text => "text",
-        Type::Message => "message",
-    };
-    name.to_owned()
+    if let Type::Answer(answer) = ty { states(answer) } else { ty.name() }
 }
 
 /// `listed, clean or unknown`.
