@@ -29,7 +29,6 @@ use crate::process::Process;
 use crate::ring::{self, Stream, Watch};
 use crate::session::{Room, Seat, Session};
 use crate::upstream::connection::Connections;
-use crate::upstream::pool::FixedReply;
 use crate::wire::Store;
 
 /// What serves now: published by control, read by shards.

@@ -16,7 +16,7 @@ use crate::mail::Message;
 use crate::relay::{self, Handed};
 use crate::scheme::Phase;
 use crate::spool;
-use crate::upstream::pool::{FixedReply, Pool};
+use crate::upstream::pool::Pool;
 
 const NOT_STORED: Reply<'static> =
     Reply::new(452, Enhanced::new(4, 3, 1), "the message could not be stored, try again later");
