@@ -1,8 +1,12 @@
 //! Load and comparison runs.
 
 mod cpu;
+mod dice;
+mod mark;
 mod peer;
 mod relay_cost;
+mod sink;
+mod value;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -24,11 +28,16 @@ struct Arguments {
 enum Run {
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
+    /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
+    Sink(sink::Options),
 }
 
 fn main() -> ExitCode {
-    let Run::RelayCost(options) = Arguments::parse().run;
-    match relay_cost::run(&options) {
+    let outcome = match Arguments::parse().run {
+        Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Sink(options) => sink::run(&options),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("weir-bench: {error}");

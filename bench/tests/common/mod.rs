@@ -1,0 +1,84 @@
+//! Runs of the binary, and a client that speaks plain lines.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// A sink on a free port of loopback; it is killed with this.
+pub(crate) struct Sink {
+    child: Child,
+    pub(crate) address: SocketAddr,
+}
+
+impl Sink {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let mut child = bench(&["sink", "--listen", "127.0.0.1:0", "--for", "30s", "--json"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the sink starts");
+        let mut line = String::new();
+        BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").expect("it says where").parse().unwrap();
+        Self { child, address }
+    }
+
+    /// Ends it as a user does and returns its summary.
+    pub(crate) fn end(self) -> (ExitStatus, Value) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.summary()
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn summary(mut self) -> (ExitStatus, Value) {
+        let mut output = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        (self.child.wait().unwrap(), serde_json::from_str(&output).expect("one line of JSON"))
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The binary with these arguments.
+pub(crate) fn bench(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_weir-bench"));
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Sends lines one by one, each after the reply to the one before; the codes of all replies, 0 for the end.
+pub(crate) fn codes(sink: SocketAddr, lines: &[&str]) -> Vec<u16> {
+    let stream = TcpStream::connect(sink).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let mut replies = BufReader::new(&stream);
+    let mut codes = vec![code(&mut replies)];
+    for line in lines {
+        // The sink may have closed, which the next code shows.
+        drop((&stream).write_all(line.as_bytes()));
+        codes.push(code(&mut replies));
+    }
+    codes
+}
+
+fn code(replies: &mut impl BufRead) -> u16 {
+    loop {
+        let mut line = String::new();
+        if !matches!(replies.read_line(&mut line), Ok(1..)) {
+            return 0;
+        }
+        if line.as_bytes().get(3) == Some(&b' ') {
+            return line[..3].parse().unwrap();
+        }
+    }
+}
