@@ -30,6 +30,12 @@ impl Dice {
     pub(crate) fn falls(&mut self, share: Share) -> bool {
         !share.is_none() && self.fraction() < share.fraction()
     }
+
+    /// An index below `count`; 0 for none.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        // The slight preference for low numbers is below 2^-32 for any count here.
+        usize::try_from(self.bits() >> 1).unwrap_or(0).checked_rem(count).unwrap_or(0)
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +54,7 @@ mod tests {
         let mut dice = Dice::new(7);
         assert!((0..10_000).all(|_| dice.falls(Share::ALL)));
         assert!(!(0..10_000).any(|_| dice.falls(Share::default())));
+        assert!((0..1000).all(|_| dice.below(3) < 3));
+        assert_eq!(dice.below(0), 0);
     }
 }

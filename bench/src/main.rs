@@ -6,6 +6,7 @@ mod mark;
 mod peer;
 mod relay_cost;
 mod sink;
+mod source;
 mod value;
 
 use std::error::Error;
@@ -30,12 +31,15 @@ enum Run {
     RelayCost(relay_cost::Options),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
     Sink(sink::Options),
+    /// A load of mail in a closed or open loop, with latencies and the fate of each message.
+    Source(Box<source::Options>),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::RelayCost(options) => relay_cost::run(&options),
         Run::Sink(options) => sink::run(&options),
+        Run::Source(options) => source::run(*options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,8 @@
 //! X-Weir-Bench: run=0123456789abcdef serial=0000000042 envelope=0123456789abcdef body=0123456789abcdef
 //! ```
 
+use std::io::Write as _;
+
 use memchr::memmem;
 use weir_smtp::{Envelope, Mailbox};
 
@@ -28,9 +30,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// Appends the header line.
-    #[cfg(test)]
     pub(crate) fn print(&self, output: &mut Vec<u8>) {
-        use std::io::Write as _;
         let Self { run, serial, envelope, body } = self;
         output.extend_from_slice(FIELD);
         // Writing to memory does not fail.

@@ -1,5 +1,7 @@
 //! Runs of the binary, and a client that speaks plain lines.
 
+#![allow(dead_code, reason = "each test uses its part")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -34,7 +36,7 @@ impl Sink {
         self.summary()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself; its exit status and its summary.
     pub(crate) fn summary(mut self) -> (ExitStatus, Value) {
         let mut output = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();

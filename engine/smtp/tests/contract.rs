@@ -11,8 +11,8 @@ use std::sync::Arc;
 use weir_smtp::body::BodyFault;
 use weir_smtp::server::Hello;
 use weir_smtp::{
-    Answer, BodyType, Client, ClientConfig, ClientNeed, Enhanced, Envelope, Input, Mailbox, Need, Outcome,
-    Reply, Server, ServerConfig, Stage,
+    Answer, BodyType, Client, ClientConfig, ClientNeed, Enhanced, Envelope, Extension, Extensions, Input,
+    Mailbox, Need, Outcome, Reply, Server, ServerConfig, Stage,
 };
 
 fn server() -> Server {
@@ -179,4 +179,22 @@ fn a_client_says_which_reply_it_waits_for() {
     expect(&mut client, b"", ClientNeed::Bytes, Stage::Message);
     expect(&mut client, b"250 x\r\n", ClientNeed::Done(Outcome::Accepted), Stage::Helo);
     assert_eq!((client.reply(), client.code()), (b"250 x\r\n".as_slice(), 250));
+}
+
+#[test]
+fn a_client_uses_only_what_it_may() {
+    let without = Extensions::ALL.without(Extension::Pipelining).without(Extension::Size);
+    let config = Arc::new(ClientConfig { name: "mx.example.org".into() });
+    let mut client = Client::new(config).with_usable(without);
+    let mut input = Input::default();
+    input.push(b"220 x\r\n");
+    assert_eq!(client.next(&mut input), ClientNeed::Bytes);
+    input.push(b"250-x\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 5\r\n");
+    assert_eq!(client.next(&mut input), ClientNeed::Ready);
+    assert_eq!(client.offered(), Extensions::NONE.with(Extension::EightBitMime));
+    client.output().clear();
+    let mut envelope = Envelope::new();
+    envelope.push_recipient(Mailbox::parse("a@example.org").unwrap());
+    client.start(&envelope, 10);
+    assert_eq!(client.output(), b"MAIL FROM:<>\r\n", "one command at a time, and no SIZE");
 }

@@ -1,7 +1,7 @@
 //! A connection, over TCP or a Unix socket.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -29,7 +29,18 @@ impl Stream {
     /// # Errors
     /// [`io::ErrorKind::TimedOut`] when there is no answer `within` the time, else what the kernel says.
     pub async fn connect(peer: SocketAddr, within: Duration) -> io::Result<Self> {
-        Self::connect_to(Domain::for_address(peer), peer.into(), within).await
+        let socket = socket2::Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
+        Self::connect_by(socket, peer.into(), within).await
+    }
+
+    /// Connects to `peer` from an address of this host, with any port.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect), and when `source` is no address of this host or not of the peer's family.
+    pub async fn connect_from(source: IpAddr, peer: SocketAddr, within: Duration) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::for_address(peer), Type::STREAM, None)?;
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+        Self::connect_by(socket, peer.into(), within).await
     }
 
     /// Connects to the Unix stream socket at `path`.
@@ -37,11 +48,12 @@ impl Stream {
     /// # Errors
     /// As [`connect`](Self::connect).
     pub async fn connect_unix(path: &Path, within: Duration) -> io::Result<Self> {
-        Self::connect_to(Domain::UNIX, SockAddr::unix(path)?, within).await
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        Self::connect_by(socket, SockAddr::unix(path)?, within).await
     }
 
-    async fn connect_to(domain: Domain, peer: SockAddr, within: Duration) -> io::Result<Self> {
-        let socket = Socket::new(socket2::Socket::new(domain, Type::STREAM, None)?)?;
+    async fn connect_by(socket: socket2::Socket, peer: SockAddr, within: Duration) -> io::Result<Self> {
+        let socket = Socket::new(socket)?;
         let connecting = Connecting { socket: &socket };
         let mut operation = connect(&socket, peer);
         let (result, _) = tokio::select! {

@@ -174,6 +174,7 @@ struct Refusal {
 pub struct Client {
     config: Arc<ClientConfig>,
     state: State,
+    usable: Extensions,
     offered: Extensions,
     /// The server's SIZE; 0 if it gave none.
     message_bytes_max: u64,
@@ -194,6 +195,7 @@ impl Client {
         Self {
             config,
             state: State::Greeting,
+            usable: Extensions::ALL,
             offered: Extensions::NONE,
             message_bytes_max: 0,
             script: Script::default(),
@@ -204,6 +206,14 @@ impl Client {
             decided: 0..0,
             output: Vec::new(),
         }
+    }
+
+    /// Uses no extension but these, whatever the server offers; to be said before EHLO is answered. A client that takes
+    /// `PIPELINING` out sends each command after the reply to the one before.
+    #[must_use]
+    pub const fn with_usable(mut self, usable: Extensions) -> Self {
+        self.usable = usable;
+        self
     }
 
     /// Goes on as far as the input allows.
@@ -292,7 +302,7 @@ impl Client {
         self.recipient_replies.iter().map(|range| self.replies.get(range.clone()).unwrap_or_default())
     }
 
-    /// What the server offers.
+    /// What the server offers and may be used.
     pub const fn offered(&self) -> Extensions {
         self.offered
     }
@@ -379,6 +389,9 @@ impl Client {
         for line in text.split_terminator("\r\n").skip(1) {
             let mut words = line.get(4..).unwrap_or_default().split_ascii_whitespace();
             let Some(extension) = words.next().and_then(Extension::parse) else { continue };
+            if !self.usable.has(extension) {
+                continue;
+            }
             self.offered = self.offered.with(extension);
             if extension == Extension::Size {
                 self.message_bytes_max =

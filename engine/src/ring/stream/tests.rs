@@ -30,6 +30,19 @@ async fn joined<T>(thread: std::thread::JoinHandle<T>) -> T {
 }
 
 #[test]
+fn a_source_address_is_the_one_that_the_peer_sees() {
+    on_ring(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let source = "127.0.0.9".parse().unwrap();
+        let ours = Stream::connect_from(source, listener.local_addr().unwrap(), SOON).await.unwrap();
+        assert_eq!(listener.accept().unwrap().1, ours.local().unwrap());
+        assert_eq!(ours.local().unwrap().ip(), source);
+        let strange = Stream::connect_from("192.0.2.1".parse().unwrap(), ours.peer().unwrap(), SOON).await;
+        assert_eq!(strange.err().unwrap().kind(), io::ErrorKind::AddrNotAvailable);
+    });
+}
+
+#[test]
 fn a_read_appends_and_a_write_comes_back() {
     on_ring(async {
         let (ours, mut theirs) = pair().await;
