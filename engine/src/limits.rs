@@ -116,7 +116,9 @@ pub const SPOOL_WRITES_MAX: usize = 64;
 pub const QUARANTINE_BOX_BYTES_MAX: usize = 64;
 /// How much of commands is read at a time, in bytes: what an idle session holds.
 pub const COMMAND_READ_BYTES: usize = 4 << 10;
-/// How much of a message is read at a time, in bytes.
+/// How much of a message is read at first, in bytes: most messages are no larger.
+pub const FIRST_READ_BYTES: usize = 16 << 10;
+/// How much of one that is larger is read at a time, in bytes.
 pub const BODY_READ_BYTES: usize = 64 << 10;
 /// How much of all messages under way a shard holds, in MiB, if it is not told otherwise. What the rules look at is held
 /// a second time, in one piece.

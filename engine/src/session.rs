@@ -30,7 +30,7 @@ pub use seat::{Room, Seat};
 use crate::decide::decide;
 use crate::facts::Facts;
 use crate::id::Id;
-use crate::limits::{BODY_READ_BYTES, COMMAND_READ_BYTES, MESSAGE_WITHIN};
+use crate::limits::{BODY_READ_BYTES, COMMAND_READ_BYTES, FIRST_READ_BYTES, MESSAGE_WITHIN};
 use crate::local::Local;
 use crate::lookups::Lookups;
 use crate::ring::{Due, Stream, Watched};
@@ -119,8 +119,10 @@ impl Session {
         }
         let timeouts = &self.facts.listener.timeouts;
         let (within, whole_within, room) = if self.server.in_body() {
-            (timeouts.data, MESSAGE_WITHIN, BODY_READ_BYTES)
+            let room = if self.transaction.wire.bytes() == 0 { FIRST_READ_BYTES } else { BODY_READ_BYTES };
+            (timeouts.data, MESSAGE_WITHIN, room)
         } else {
+            self.input.shrink(2 * COMMAND_READ_BYTES);
             (timeouts.command, timeouts.command, COMMAND_READ_BYTES)
         };
         // What follows our last reply has a bound as a whole too, or a byte now and then would hold a seat for ever.

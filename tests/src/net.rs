@@ -1,9 +1,15 @@
 //! Addresses of tests.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering::Relaxed};
 
 static NEXT: AtomicU8 = AtomicU8::new(1);
+
+/// Ports below those that the kernel gives to connections and to whoever asks for any: nobody else comes by one of these,
+/// and no two tests of a process get the same.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(PORT_MIN);
+const PORT_MIN: u16 = 10_000;
+const PORT_MAX: u16 = 32_000;
 
 /// An address in 127.0.0.0/8 that no other test has. Outgoing connections have 127.0.0.1, so that none of them can take
 /// a port here: a port that was free once stays free for its test.
@@ -25,9 +31,14 @@ impl Loopback {
     }
 
     /// A free port of it.
+    ///
+    /// # Panics
+    /// When there is none.
     pub fn port(self) -> SocketAddr {
-        let listener = TcpListener::bind((self.0, 0)).expect("a free port on loopback");
-        listener.local_addr().expect("the address of a bound socket")
+        let numbers =
+            std::iter::repeat_with(|| NEXT_PORT.fetch_add(1, Relaxed)).take_while(|port| *port < PORT_MAX);
+        let mut addresses = numbers.map(|port| SocketAddr::from((self.0, port)));
+        addresses.find(|address| TcpListener::bind(address).is_ok()).expect("a free port on loopback")
     }
 }
 

@@ -71,6 +71,13 @@ impl Input {
         self.consumed = 0;
     }
 
+    /// Gives the buffer back if nothing is unread and it has more than `bytes` bytes of room.
+    pub fn shrink(&mut self, bytes: usize) {
+        if self.unread().is_empty() && self.bytes.capacity() > bytes {
+            *self = Self::default();
+        }
+    }
+
     /// Consumes the next `count` bytes and says where they are.
     pub(crate) fn consume(&mut self, count: usize) -> Range<usize> {
         let start = self.consumed;
@@ -124,6 +131,19 @@ mod tests {
         lent.extend_from_slice(b"IT\r\n");
         input.restore(lent);
         assert_eq!(input.unread(), b"QUIT\r\n");
+    }
+
+    #[test]
+    fn room_that_is_not_needed_is_given_back_and_what_is_unread_kept() {
+        let mut input = Input::with_capacity(100);
+        input.push(b"QUIT\r\n");
+        input.shrink(10);
+        assert_eq!(input.unread(), b"QUIT\r\n");
+        input.consume(6);
+        input.shrink(1000);
+        assert!(input.capacity() >= 100);
+        input.shrink(10);
+        assert_eq!(input.capacity(), 0);
     }
 
     #[test]
