@@ -7,6 +7,7 @@ mod peer;
 mod relay_cost;
 mod sink;
 mod source;
+mod source_cost;
 mod value;
 
 use std::error::Error;
@@ -33,6 +34,8 @@ enum Run {
     Sink(sink::Options),
     /// A load of mail in a closed or open loop, with latencies and the fate of each message.
     Source(Box<source::Options>),
+    /// CPU per message of generators: Postfix's smtp-source and `source`, in turns against the same sink.
+    SourceCost(source_cost::Options),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Run::RelayCost(options) => relay_cost::run(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),
+        Run::SourceCost(options) => source_cost::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -125,15 +125,16 @@ fn rounds(options: &Options, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Of several runs.
 #[derive(Debug, PartialEq)]
-struct Spread {
-    min: f64,
-    median: f64,
-    max: f64,
+pub(crate) struct Spread {
+    pub(crate) min: f64,
+    pub(crate) median: f64,
+    pub(crate) max: f64,
 }
 
 impl Spread {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
+    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.collect();
         sorted.sort_by(f64::total_cmp);
         let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
@@ -145,7 +146,8 @@ impl Spread {
 /// A fresh relay before fresh sinks: warmed up, measured, and every message found at the sinks.
 fn measure(relay: Relay, options: &Options, folder: &Path) -> Result<Sample> {
     let addresses = [free_address()?, free_address()?];
-    let sinks = [sink("sink-a", addresses[0], folder)?, sink("sink-b", addresses[1], folder)?];
+    let sinks =
+        [sink("sink-a", LOAD_CORE, addresses[0], folder)?, sink("sink-b", LOAD_CORE, addresses[1], folder)?];
     let started = start(relay, options, addresses, folder)?;
     let (address, pid) = match &started {
         Some((address, peer)) => (*address, peer.pid()),
@@ -174,13 +176,14 @@ impl Sample {
     }
 }
 
-fn sink(name: &str, address: SocketAddr, folder: &Path) -> Result<Peer> {
+/// Postfix's smtp-sink, ready.
+pub(crate) fn sink(name: &str, core: usize, address: SocketAddr, folder: &Path) -> Result<Peer> {
     let address_text = address.to_string();
     // Root must name the user that smtp-sink becomes; nobody else may.
     let root = fs::metadata("/proc/self")?.uid() == 0;
     let user: &[&str] = if root { &["-u", "nobody"] } else { &[] };
     let arguments = [user, &["-c", &address_text, "1024"]].concat();
-    let mut sink = Peer::start(name, LOAD_CORE, folder, "smtp-sink", &arguments)?;
+    let mut sink = Peer::start(name, core, folder, "smtp-sink", &arguments)?;
     sink.ready(address)?;
     Ok(sink)
 }
@@ -277,7 +280,7 @@ fn arrived(sinks: &[Peer; 2], messages: u64) -> Result<()> {
 }
 
 /// The newest count of messages in what `smtp-sink -c` writes: `sess=1 quit=0 mesg=17\r`, again and again.
-fn counted(output: &str) -> u64 {
+pub(crate) fn counted(output: &str) -> u64 {
     let newest = output.rsplit("mesg=").next().unwrap_or_default();
     newest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
 }
