@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
@@ -18,7 +18,7 @@ use weir_lang::fileset::Files;
 
 use crate::clock::Clock;
 use crate::config::{self, Base, Overrides};
-use crate::generation::Generation;
+use crate::generation::{Generation, Reread};
 use crate::limits::{LISTEN_BACKLOG, RELOAD_POLL, RELOAD_TAKEN_WITHIN};
 use crate::log::{Log, Writer};
 use crate::metrics::names;
@@ -179,6 +179,15 @@ impl Control {
         self.progress.iter().map(|progress| progress.sessions.load(Relaxed)).sum()
     }
 
+    /// Serves these entries of lists from now on, if their generation still does.
+    pub fn publish_lists(&self, reread: Reread) {
+        self.served.send_modify(|served| {
+            if served.generation.number == reread.generation {
+                served.reread = Arc::new(reread);
+            }
+        });
+    }
+
     /// Loads the rule files anew and returns when every shard serves them. On any fault of theirs all stays as it was.
     pub async fn reload(&self) -> Result<Arc<Generation>, Refused> {
         let _one_at_a_time = self.reloading.lock().await;
@@ -222,6 +231,7 @@ impl Control {
         let now = self.served();
         let files = self.setup.files.clone();
         let tested = self.setup.tested;
+        let began = SystemTime::now();
         // Reading and compiling takes as long as the lists are; checks and the admin socket go on meanwhile.
         let plan = tokio::task::spawn_blocking(move || load(&files, tested))
             .await
@@ -232,7 +242,8 @@ impl Control {
             host_name: &self.process.host_name,
             overrides: &self.setup.overrides,
         };
-        publishable(config::generation(plan, &base), Some(&now), self.setup.shards)
+        let served = publishable(config::generation(plan, &base), Some(&now), self.setup.shards)?;
+        Ok(Served { loaded: began, ..served })
     }
 
     /// Every shard has taken this generation.
@@ -352,9 +363,11 @@ fn load(files: &RuleFiles, tested: bool) -> Result<Arc<weir_lang::plan::Plan>, R
 }
 
 fn first(setup: &Setup, process: &Process) -> Result<Served, Refused> {
+    let began = SystemTime::now();
     let plan = load(&setup.files, setup.tested)?;
     let base = Base { number: 1, older: None, host_name: &process.host_name, overrides: &setup.overrides };
-    publishable(config::generation(plan, &base), None, setup.shards)
+    let served = publishable(config::generation(plan, &base), None, setup.shards)?;
+    Ok(Served { loaded: began, ..served })
 }
 
 /// Opens what a generation needs beyond the one before.
@@ -374,6 +387,8 @@ fn publishable(generation: Generation, older: Option<&Served>, shards: u16) -> R
         generation: Arc::new(generation),
         rooms: Arc::new(rooms),
         sockets: Arc::new(sockets),
+        loaded: SystemTime::now(),
+        reread: Arc::default(),
         stopping: false,
     })
 }

@@ -71,9 +71,13 @@ pub fn generation(registry: &Registry, served: &Served) {
         registry.pulled(&names::SESSIONS, &[label], move || whole(room.sessions() as u64));
     }
     for (spec, entries) in served.generation.plan.lists().filter(|(spec, _)| !spec.name.is_empty()) {
-        let count = entries.len() as u64;
-        registry.pulled(&names::LIST_ENTRIES, &[&spec.name], move || whole(count));
+        list(registry, &spec.name, entries.len());
     }
+}
+
+/// Says how many entries a list has.
+pub fn list(registry: &Registry, name: &str, entries: usize) {
+    registry.pulled(&names::LIST_ENTRIES, &[name], move || whole(entries as u64));
 }
 
 fn export_pool(registry: &Registry, pool: &Arc<Pool>) {

@@ -11,11 +11,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use weir_lang::eval::Scratch;
+use weir_lang::list::{List, Map};
 use weir_lang::value::{self, Slot, StatementId, Value};
 
 pub use answer::Answer;
 
-use crate::generation::{Act, Generation, Listener};
+use crate::generation::{Act, Generation, Listener, Reread};
 use crate::mail::Message;
 use crate::process::Process;
 use crate::scheme::Phase;
@@ -81,6 +82,8 @@ pub struct Facts {
     pub message: Option<Rc<Message>>,
     /// The time at which the rules look: frozen for tests, else that of the phase's beginning.
     pub now: i64,
+    /// Lists that were read anew since the generation was loaded.
+    pub reread: Arc<Reread>,
     answers: Vec<Answer>,
 }
 
@@ -129,6 +132,7 @@ impl Facts {
             rcpts: Vec::new(),
             message: None,
             now: 0,
+            reread: Arc::default(),
             answers: std::iter::repeat_with(|| Answer::Pending).take(slots).collect(),
         }
     }
@@ -213,6 +217,16 @@ impl value::Facts for Facts {
 
     fn now(&self) -> i64 {
         self.now
+    }
+
+    fn list(&self, list: usize) -> Option<&List> {
+        let is_of_these = self.reread.generation == self.generation.number;
+        self.reread.lists.get(&list).filter(|_| is_of_these).map(|list| &**list)
+    }
+
+    fn map(&self, map: usize) -> Option<&Map> {
+        let is_of_these = self.reread.generation == self.generation.number;
+        self.reread.maps.get(&map).filter(|_| is_of_these).map(|map| &**map)
     }
 }
 

@@ -3,12 +3,14 @@
 //! `config` makes it, `reload` publishes it, sessions read it. It never changes; a transaction keeps the one that it
 //! began with.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use weir_lang::list::{List, Map};
 use weir_lang::plan::{Plan, Target};
 use weir_lang::value::{Slot, StatementId};
 use weir_smtp::{Enhanced, ServerConfig};
@@ -81,6 +83,17 @@ impl Generation {
             Some(Target::Function(_)) | None => "?",
         }
     }
+}
+
+/// Lists and maps whose files have changed since a generation was loaded, as they are now, by their index in its plan.
+#[derive(Debug, Default)]
+pub struct Reread {
+    /// The generation.
+    pub generation: u64,
+    /// Its lists.
+    pub lists: HashMap<usize, Arc<List>>,
+    /// Its maps.
+    pub maps: HashMap<usize, Arc<Map>>,
 }
 
 /// What a slot asks.

@@ -2,7 +2,7 @@
 //!
 //! From the bottom up; each layer knows only those below it:
 //! ```text
-//! 6 cli run control admin show export config commands simulate explain demo
+//! 6 cli run reread control admin show export config commands simulate explain demo
 //! 5 shard
 //! 4 session local decide lookups relay rehearse question counts
 //! 3 facts mail scheme generation process
@@ -38,6 +38,7 @@ pub mod process;
 pub mod question;
 pub mod rehearse;
 pub mod relay;
+pub mod reread;
 pub mod ring;
 pub mod run;
 pub mod scheme;

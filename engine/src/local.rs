@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::counts::Counts;
-use crate::generation::Generation;
+use crate::generation::{Generation, Reread};
 use crate::id::{Id, IdSource};
 use crate::log::Log;
 use crate::lookups::Sources;
@@ -35,12 +35,19 @@ pub struct Local {
     pub ids: RefCell<IdSource>,
     /// The newest generation.
     pub generation: RefCell<Arc<Generation>>,
+    /// Lists that were read anew since it was loaded.
+    pub reread: RefCell<Arc<Reread>>,
 }
 
 impl Local {
     /// Its cells of the metrics.
     pub fn counts(&self) -> &Counts {
         &self.sources.counts
+    }
+
+    /// Lists that were read anew.
+    pub fn reread(&self) -> Arc<Reread> {
+        Arc::clone(&self.reread.borrow())
     }
 
     /// The newest generation.

@@ -16,6 +16,7 @@ use crate::export::Exported;
 use crate::http;
 use crate::limits::SHARDS_MAX;
 use crate::log::{Format, Sink, Writer};
+use crate::reread;
 use crate::ring;
 
 /// Serves until a signal ends it.
@@ -75,10 +76,13 @@ async fn serve(args: Run, writer: &Writer, clock: &Clock) -> Exit {
         ));
     }
     let serving = tokio::task::spawn_local(admin::serve(admin_socket, Rc::clone(&control)));
+    let rereading = tokio::task::spawn_local(reread::watch(Rc::clone(&control)));
     signals.wait_for_end(&control).await;
-    serving.abort();
-    // Its task has let go of the control when it has ended.
-    let _aborted = serving.await;
+    for task in [serving, rereading] {
+        task.abort();
+        // It has let go of the control when it has ended.
+        let _aborted = task.await;
+    }
     stop(control).await;
     // A socket that is already gone needs no removing.
     let _gone = std::fs::remove_file(&args.admin);

@@ -253,6 +253,7 @@ impl Session {
 
     /// A new transaction is judged by the newest generation.
     fn adopt_newest(&mut self) {
+        self.facts.reread = self.local.reread();
         let newest = self.local.generation();
         if newest.number == self.facts.generation.number {
             return;

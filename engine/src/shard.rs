@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use weir_lang::value::Value;
@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::dns::Dns;
 use crate::facts::Facts;
-use crate::generation::{Generation, Listener};
+use crate::generation::{Generation, Listener, Reread};
 use crate::id::IdSource;
 use crate::limits::STOP_POLL;
 use crate::local::Local;
@@ -40,6 +40,10 @@ pub struct Served {
     pub rooms: Arc<HashMap<String, Arc<Room>>>,
     /// Sockets that each shard opens for this generation: new addresses, one socket a shard.
     pub sockets: Arc<Vec<Sockets>>,
+    /// When the reading of the generation's files began.
+    pub loaded: SystemTime,
+    /// Lists that were read anew since then.
+    pub reread: Arc<Reread>,
     /// The process is ending: accept no more.
     pub stopping: bool,
 }
@@ -136,6 +140,7 @@ impl Shard {
             }),
             ids: RefCell::new(IdSource::new(start.clock.clone(), crate::id::host_byte(&name), start.index)),
             generation: RefCell::new(Arc::clone(&served.generation)),
+            reread: RefCell::new(Arc::clone(&served.reread)),
             log: Rc::new(start.log),
             process: start.process,
             store: Store::new(start.message_memory),
@@ -148,6 +153,7 @@ impl Shard {
     /// Serves this generation from now on: opens what is new, closes what is gone, tells the rest.
     fn take(self: &Rc<Self>, served: &Served, listening: &mut Listening) {
         *self.local.generation.borrow_mut() = Arc::clone(&served.generation);
+        *self.local.reread.borrow_mut() = Arc::clone(&served.reread);
         listening.retain(|&address, accepting| {
             let stays = !served.stopping && accepting.adopt(address, served);
             if !stays {
@@ -229,6 +235,7 @@ impl Accepting {
             peer.ip(),
             peer.port(),
         );
+        facts.reread = shard.local.reread();
         if !serves(&facts) {
             let reply = Reply::new(554, Enhanced::new(5, 7, 1), "this listener does not serve you");
             return shard.turn_away(stream, &listener.label, peer, "not in `from`", &reply);

@@ -76,6 +76,37 @@ fn bad_rules_change_nothing() -> io::Result<()> {
     Ok(())
 }
 
+/// Rules that drop clients of a list in a file, beside the rule file.
+fn deny_listed(entry: SocketAddr, end: SocketAddr) -> String {
+    let rules = relay(entry, &[end], "", "");
+    let deny = "list deny : net = file \"deny.txt\"\non connect {\n  drop 554 5.7.1 \"denied\" if client.ip in deny\n}\n\non data";
+    rules.replace("on data", deny)
+}
+
+#[test]
+fn a_list_is_read_anew_by_itself_and_a_bad_one_is_not_taken() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, end) = (here.port(), here.port());
+    let _sink = Sink::start(end);
+    let folder = Folder::new();
+    let deny = folder.write("deny.txt", "192.0.2.0/24\n");
+    let rules = folder.write("main.weir", deny_listed(entry, end));
+    let weir = Weir::serve(folder, rules, entry, &[]);
+    let greeting = || Client::connect(entry).map(|(_, reply)| reply.code).unwrap_or_default();
+    assert_eq!(greeting(), 220);
+
+    std::fs::write(&deny, "192.0.2.0/24\n127.0.0.1\n")?;
+    until("the list with the client", || greeting() == 554);
+    std::fs::write(&deny, "no net at all\n")?;
+    until("word of the bad list", || !weir.lines(&["event=list_error", "list=deny", "line 1"]).is_empty());
+    assert_eq!(greeting(), 554, "the entries before stay");
+
+    std::fs::write(&deny, "192.0.2.0/24\n")?;
+    until("the list without the client", || greeting() == 220);
+    assert!(weir.ctl_ok(&["show", "info"]).contains("generation  1"), "the rules were not loaded anew");
+    Ok(())
+}
+
 #[test]
 fn hangup_reloads() {
     let here = Loopback::new();

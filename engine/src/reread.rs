@@ -1,0 +1,177 @@
+//! Lists and maps are read anew by themselves when their files change: nobody has to load rules to block an address.
+//!
+//! Each file is taken whole or not at all: one with a fault leaves the entries that were, is counted and is said in the log.
+//! Lists of phrases are part of the pattern engine and wait for the next load of the rules.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use weir_lang::fileset::Files;
+use weir_lang::list::{Fault, List, Map, Of};
+use weir_lang::plan::{Origin, Plan};
+use weir_lang::scheme::Type;
+
+use crate::config::Disk;
+use crate::control::Control;
+use crate::export;
+use crate::generation::Reread;
+use crate::limits::LISTS_EVERY;
+use crate::metrics::names;
+
+/// What is read anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Which {
+    List(usize),
+    Map(usize),
+}
+
+/// A list or map in a file.
+#[derive(Clone, Debug)]
+struct Watched {
+    which: Which,
+    name: String,
+    of: Of,
+    path: String,
+}
+
+/// A file as it was when it was read: another inode, size or time is another content.
+type Stamp = (u64, u64, Option<SystemTime>);
+
+/// What was read.
+enum Read {
+    List(List),
+    Map(Map),
+}
+
+/// Looks at the files until the task is aborted.
+pub async fn watch(control: Rc<Control>) {
+    let mut known = Known::new(&control);
+    loop {
+        tokio::time::sleep(LISTS_EVERY).await;
+        let generation = control.served().generation;
+        if generation.number != known.generation {
+            known = Known::new(&control);
+        }
+        for watched in known.changed() {
+            let (name, path) = (watched.name.clone(), watched.path.clone());
+            // A list may have millions of entries; checks and the admin socket go on meanwhile.
+            let read =
+                tokio::task::spawn_blocking(move || read(&watched).map(|read| (watched.which, read))).await;
+            match read.unwrap_or_else(|ended| Err(ended.to_string())) {
+                Ok((which, read)) => known.take(&control, which, &name, read),
+                Err(reason) => {
+                    control.process.metrics.counter(&names::LIST_ERRORS, &[&name]).increment();
+                    let event = control.log.event("list_error").field("list", name).field("path", path);
+                    event.field("reason", reason).emit();
+                }
+            }
+        }
+    }
+}
+
+/// What is known of the files of one generation.
+struct Known {
+    generation: u64,
+    files: Vec<Watched>,
+    stamps: HashMap<Which, Option<Stamp>>,
+    lists: HashMap<usize, Arc<List>>,
+    maps: HashMap<usize, Arc<Map>>,
+}
+
+impl Known {
+    /// The files of the generation that serves. One that was changed since the generation was loaded is read at the next look.
+    fn new(control: &Control) -> Self {
+        let served = control.served();
+        let (generation, loaded) = (served.generation, served.loaded);
+        let files = files(&generation.plan);
+        let unchanged = |stamp: &Stamp| stamp.2.is_some_and(|changed| changed < loaded);
+        let stamps = files.iter().map(|file| (file.which, stamp(&file.path).filter(unchanged))).collect();
+        Self { generation: generation.number, files, stamps, lists: HashMap::new(), maps: HashMap::new() }
+    }
+
+    /// The files that are others now, each named once for each change.
+    fn changed(&mut self) -> Vec<Watched> {
+        let mut changed = Vec::new();
+        for file in &self.files {
+            let now = stamp(&file.path);
+            if self.stamps.get(&file.which) != Some(&now) {
+                self.stamps.insert(file.which, now);
+                changed.push(file.clone());
+            }
+        }
+        changed
+    }
+
+    /// Publishes what was read together with what had been read before.
+    fn take(&mut self, control: &Control, which: Which, name: &str, read: Read) {
+        let entries = match (which, read) {
+            (Which::List(index), Read::List(list)) => {
+                let entries = list.len();
+                self.lists.insert(index, Arc::new(list));
+                export::list(&control.process.metrics, name, entries);
+                entries
+            }
+            (Which::Map(index), Read::Map(map)) => {
+                let entries = map.len();
+                self.maps.insert(index, Arc::new(map));
+                entries
+            }
+            _ => return,
+        };
+        control.publish_lists(Reread {
+            generation: self.generation,
+            lists: self.lists.clone(),
+            maps: self.maps.clone(),
+        });
+        control.log.event("list").field("list", name).field("entries", entries).emit();
+    }
+}
+
+/// The lists and maps of a plan that are in files and can be exchanged.
+fn files(plan: &Plan) -> Vec<Watched> {
+    let lists = plan.lists().enumerate().filter_map(|(index, (spec, _))| {
+        let of = Of::named(&spec.of).filter(|of| *of != Of::Phrase)?;
+        watched(Which::List(index), &spec.name, of, &spec.origin)
+    });
+    let maps = plan.maps().enumerate().filter_map(|(index, (spec, _))| {
+        watched(Which::Map(index), &spec.name, key(spec.key)?, &spec.origin)
+    });
+    lists.chain(maps).collect()
+}
+
+fn watched(which: Which, name: &str, of: Of, origin: &Origin) -> Option<Watched> {
+    let Origin::File(path) = origin else { return None };
+    Some(Watched { which, name: name.to_owned(), of, path: path.clone() })
+}
+
+/// How keys of a type are written.
+fn key(ty: Type) -> Option<Of> {
+    match ty {
+        Type::Ip | Type::Net => Some(Of::Net),
+        Type::Domain => Some(Of::Domain),
+        Type::Address => Some(Of::Address),
+        Type::Text => Some(Of::Text),
+        _ => None,
+    }
+}
+
+fn stamp(path: &str) -> Option<Stamp> {
+    let of = |found: Metadata| (found.ino(), found.size(), found.modified().ok());
+    std::fs::metadata(path).ok().map(of)
+}
+
+fn read(watched: &Watched) -> Result<Read, String> {
+    let text = Disk.read(&watched.path)?;
+    let first = |faults: Vec<Fault>| {
+        let fault = faults.first().map(|fault| format!("line {}: {}", fault.line, fault.message));
+        format!("{} ({} faults)", fault.unwrap_or_default(), faults.len())
+    };
+    match watched.which {
+        Which::List(_) => List::from_file(watched.of, &text).map(Read::List).map_err(first),
+        Which::Map(_) => Map::from_file(watched.of, &text).map(Read::Map).map_err(first),
+    }
+}
