@@ -17,7 +17,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 
 use crate::cli::{Exit, Request};
-use crate::control::Control;
+use crate::control::{Control, Refused};
+use crate::generation::Generation;
 use crate::show;
 use crate::upstream::pool::Admin;
 
@@ -89,12 +90,8 @@ async fn answer(mut stream: UnixStream, control: &Control) -> std::io::Result<()
 
 async fn obey(words: &[&str], control: &Control) -> Result<String, String> {
     match words {
-        ["reload"] => match control.reload().await {
-            Ok(generation) => {
-                Ok(format!("generation {} serves, digest {}", generation.number, generation.digest()))
-            }
-            Err(refused) => Err(refused.to_string()),
-        },
+        ["reload"] => serving(control.reload().await),
+        ["rollback"] => serving(control.roll_back().await),
         ["drain", name] => set_admin(control, name, Admin::Drain),
         ["ready", name] => set_admin(control, name, Admin::Ready),
         ["maint", name] => set_admin(control, name, Admin::Maint),
@@ -103,9 +100,19 @@ async fn obey(words: &[&str], control: &Control) -> Result<String, String> {
         ["show", "rules"] => Ok(show::rules(control)),
         ["show", "stat"] => Ok(show::stat(control)),
         _ => Err(format!(
-            "no request `{}`; there are: reload, drain|ready|maint POOL/SERVER, show info|pools|rules|stat",
+            "no request `{}`; there are: reload, rollback, drain|ready|maint POOL/SERVER, show info|pools|rules|stat",
             words.join(" ")
         )),
+    }
+}
+
+/// What serves now, or why it does not.
+fn serving(changed: Result<Arc<Generation>, Refused>) -> Result<String, String> {
+    match changed {
+        Ok(generation) => {
+            Ok(format!("generation {} serves, digest {}", generation.number, generation.digest()))
+        }
+        Err(refused) => Err(refused.to_string()),
     }
 }
 
@@ -137,6 +144,7 @@ fn set_admin(control: &Control, name: &str, admin: Admin) -> Result<String, Stri
 pub fn request(path: &Path, request: &Request) -> Exit {
     let line = match request {
         Request::Reload => String::from("reload"),
+        Request::Rollback => String::from("rollback"),
         Request::Drain(server) => format!("drain {}", server.name),
         Request::Ready(server) => format!("ready {}", server.name),
         Request::Maint(server) => format!("maint {}", server.name),

@@ -251,6 +251,8 @@ pub struct Ctl {
 pub enum Request {
     /// Load the rule files anew; returns when the new generation serves, or prints what is wrong and exits 1.
     Reload,
+    /// Serve the rules again that served before the last reload, at once; the files are not read.
+    Rollback,
     /// Send nothing new to a server; what runs is finished. Kept over reloads.
     Drain(ServerName),
     /// Let a server serve again.

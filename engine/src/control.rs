@@ -94,6 +94,8 @@ pub struct Control {
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
     checks: Mutex<Vec<Check>>,
     reloading: tokio::sync::Mutex<()>,
+    /// The generation that served before this one.
+    before: Mutex<Option<Arc<Generation>>>,
 }
 
 /// A server that is being checked.
@@ -123,6 +125,7 @@ impl Control {
             threads: Mutex::default(),
             checks: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
+            before: Mutex::default(),
             served: sender,
             clock: clock.clone(),
             process,
@@ -195,17 +198,49 @@ impl Control {
             Ok(served) => self.publish(served).await,
             Err(refused) => Err(refused),
         };
+        self.report(&reloaded);
+        reloaded
+    }
+
+    /// Serves the rules again that served before the last reload, as they were loaded then; the files are not read. A second
+    /// roll-back takes the first one back.
+    pub async fn roll_back(&self) -> Result<Arc<Generation>, Refused> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let before = lock(&self.before).clone();
+        let Some(before) = before else {
+            return Err(Refused::Unavailable(String::from("no rules served before these")));
+        };
+        let now = self.served();
+        let served =
+            publishable(self.next_of(Arc::clone(&before.plan), &now), Some(&now), self.setup.shards)?;
+        let rolled_back = self.publish(served).await;
+        self.report(&rolled_back);
+        rolled_back
+    }
+
+    /// The generation that a plan makes after the one that serves.
+    fn next_of(&self, plan: Arc<weir_lang::plan::Plan>, now: &Served) -> Generation {
+        let base = Base {
+            number: now.generation.number + 1,
+            older: Some(&now.generation),
+            host_name: &self.process.host_name,
+            overrides: &self.setup.overrides,
+        };
+        config::generation(plan, &base)
+    }
+
+    /// Counts a change of the rules and says it in the log.
+    fn report(&self, reloaded: &Result<Arc<Generation>, Refused>) {
         let result = if reloaded.is_ok() { "ok" } else { "failed" };
         self.process.metrics.counter(&names::RELOADS, &[result]).increment();
         crate::export::reload(&self.process.metrics, self.clock.unix_s(), reloaded.is_ok());
         let event = self.log.event("reload").field("result", result);
-        match &reloaded {
+        match reloaded {
             Ok(generation) => {
                 event.field("gen", generation.number).field("digest", generation.digest()).emit();
             }
             Err(refused) => event.field("reason", refused.to_string()).emit(),
         }
-        reloaded
     }
 
     /// Serves this from now on, unless the process is ending.
@@ -214,6 +249,7 @@ impl Control {
         let published = self.served.send_if_modified(|now| {
             let goes_on = !now.stopping;
             if goes_on {
+                *lock(&self.before) = Some(Arc::clone(&now.generation));
                 *now = served;
             }
             goes_on
@@ -236,13 +272,7 @@ impl Control {
         let plan = tokio::task::spawn_blocking(move || load(&files, tested))
             .await
             .map_err(|error| Refused::Rules(format!("loading ended early: {error}")))??;
-        let base = Base {
-            number: now.generation.number + 1,
-            older: Some(&now.generation),
-            host_name: &self.process.host_name,
-            overrides: &self.setup.overrides,
-        };
-        let served = publishable(config::generation(plan, &base), Some(&now), self.setup.shards)?;
+        let served = publishable(self.next_of(plan, &now), Some(&now), self.setup.shards)?;
         Ok(Served { loaded: began, ..served })
     }
 

@@ -108,6 +108,24 @@ fn a_list_is_read_anew_by_itself_and_a_bad_one_is_not_taken() -> io::Result<()> 
 }
 
 #[test]
+fn a_rollback_serves_what_served_before() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, end) = (here.port(), here.port());
+    let weir = Weir::start(&generation(entry, end, 1), entry);
+    let none = weir.ctl(&["rollback"]);
+    assert_eq!(none.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("no rules served before these"));
+    weir.write_rules(&generation(entry, end, 2));
+    weir.ctl_ok(&["reload"]);
+    assert!(which(entry)?.contains("generation 2"));
+    assert!(weir.ctl_ok(&["rollback"]).contains("generation 3 serves"));
+    assert!(which(entry)?.contains("generation 1"), "the rules of before, under a new number");
+    weir.ctl_ok(&["rollback"]);
+    assert!(which(entry)?.contains("generation 2"), "and back again");
+    Ok(())
+}
+
+#[test]
 fn hangup_reloads() {
     let here = Loopback::new();
     let (entry, end) = (here.port(), here.port());
