@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::cli::{Exit, Request};
 use crate::control::{Control, Refused};
+use crate::edits::Edits;
 use crate::generation::Generation;
 use crate::show;
 use crate::upstream::pool::Admin;
@@ -53,7 +54,7 @@ pub fn listen(path: &Path) -> Result<UnixListener, String> {
 }
 
 /// Serves the socket until the process ends.
-pub async fn serve(listener: UnixListener, control: Rc<Control>) {
+pub async fn serve(listener: UnixListener, control: Rc<Control>, edits: Rc<Edits>) {
     let places = Arc::new(Semaphore::new(CLIENTS_MAX));
     loop {
         // Never closed; whoever finds no place waits in the kernel's backlog.
@@ -62,16 +63,17 @@ pub async fn serve(listener: UnixListener, control: Rc<Control>) {
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
+        let edits = Rc::clone(&edits);
         let control = Rc::clone(&control);
         tokio::task::spawn_local(async move {
             // A client that goes away needs no answer; what it asked for is done to its end.
-            let _gone = answer(stream, &control).await;
+            let _gone = answer(stream, &control, &edits).await;
             drop(place);
         });
     }
 }
 
-async fn answer(mut stream: UnixStream, control: &Control) -> std::io::Result<()> {
+async fn answer(mut stream: UnixStream, control: &Control, edits: &Edits) -> std::io::Result<()> {
     let mut line = String::new();
     let (read, mut write) = stream.split();
     let mut lines = BufReader::new(read.take(REQUEST_BYTES_MAX));
@@ -80,7 +82,7 @@ async fn answer(mut stream: UnixStream, control: &Control) -> std::io::Result<()
         return Ok(());
     }
     let words: Vec<&str> = line.split_whitespace().collect();
-    let (word, text) = match obey(&words, control).await {
+    let (word, text) = match obey(&words, control, edits).await {
         Ok(text) => ("ok", text),
         Err(text) => ("error", text),
     };
@@ -88,10 +90,13 @@ async fn answer(mut stream: UnixStream, control: &Control) -> std::io::Result<()
     tokio::time::timeout(REQUEST_WITHIN, write.write_all(answer.as_bytes())).await?
 }
 
-async fn obey(words: &[&str], control: &Control) -> Result<String, String> {
+async fn obey(words: &[&str], control: &Control, edits: &Edits) -> Result<String, String> {
     match words {
         ["reload"] => serving(control.reload().await),
         ["rollback"] => serving(control.roll_back().await),
+        ["list", "add", name, entry, "ttl", ttl] => edits.add(control, name, entry, ttl),
+        ["list", "del", name, entry] => edits.delete(control, name, entry),
+        ["list", "show", name] => edits.show(control, name),
         ["drain", name] => set_admin(control, name, Admin::Drain),
         ["ready", name] => set_admin(control, name, Admin::Ready),
         ["maint", name] => set_admin(control, name, Admin::Maint),
@@ -100,7 +105,7 @@ async fn obey(words: &[&str], control: &Control) -> Result<String, String> {
         ["show", "rules"] => Ok(show::rules(control)),
         ["show", "stat"] => Ok(show::stat(control)),
         _ => Err(format!(
-            "no request `{}`; there are: reload, rollback, drain|ready|maint POOL/SERVER, show info|pools|rules|stat",
+            "no request `{}`; there are: reload, rollback, list add NAME ENTRY ttl TIME, list del NAME ENTRY, list show NAME, drain|ready|maint POOL/SERVER, show info|pools|rules|stat",
             words.join(" ")
         )),
     }
@@ -145,6 +150,7 @@ pub fn request(path: &Path, request: &Request) -> Exit {
     let line = match request {
         Request::Reload => String::from("reload"),
         Request::Rollback => String::from("rollback"),
+        Request::List { words } => format!("list {}", words.join(" ")),
         Request::Drain(server) => format!("drain {}", server.name),
         Request::Ready(server) => format!("ready {}", server.name),
         Request::Maint(server) => format!("maint {}", server.name),

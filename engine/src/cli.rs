@@ -253,6 +253,12 @@ pub enum Request {
     Reload,
     /// Serve the rules again that served before the last reload, at once; the files are not read.
     Rollback,
+    /// Change a list for a time: `add NAME ENTRY ttl TIME`, `del NAME ENTRY`, `show NAME`. Kept over reloads, not over a restart.
+    List {
+        /// `add deny_nets 192.0.2.0/24 ttl 1h`
+        #[arg(required = true, num_args = 2..=5)]
+        words: Vec<String>,
+    },
     /// Send nothing new to a server; what runs is finished. Kept over reloads.
     Drain(ServerName),
     /// Let a server serve again.

@@ -182,12 +182,14 @@ impl Control {
         self.progress.iter().map(|progress| progress.sessions.load(Relaxed)).sum()
     }
 
-    /// Serves these entries of lists from now on, if their generation still does.
-    pub fn publish_lists(&self, reread: Reread) {
-        self.served.send_modify(|served| {
-            if served.generation.number == reread.generation {
-                served.reread = Arc::new(reread);
+    /// Serves these lists from now on, if their generation still does: `change` makes them from those that serve.
+    pub fn publish_lists(&self, generation: u64, change: impl FnOnce(&Reread) -> Reread) {
+        self.served.send_if_modified(|served| {
+            let serves = served.generation.number == generation;
+            if serves {
+                served.reread = Arc::new(Reread { generation, ..change(&served.reread) });
             }
+            serves
         });
     }
 
@@ -250,7 +252,8 @@ impl Control {
             let goes_on = !now.stopping;
             if goes_on {
                 *lock(&self.before) = Some(Arc::clone(&now.generation));
-                *now = served;
+                let reread = Arc::new(carried(now, &served.generation));
+                *now = Served { reread, ..served };
             }
             goes_on
         });
@@ -398,6 +401,18 @@ fn first(setup: &Setup, process: &Process) -> Result<Served, Refused> {
     let base = Base { number: 1, older: None, host_name: &process.host_name, overrides: &setup.overrides };
     let served = publishable(config::generation(plan, &base), None, setup.shards)?;
     Ok(Served { loaded: began, ..served })
+}
+
+/// What an operator has put into lists, for the lists of the same name and type of the next generation.
+fn carried(now: &Served, next: &Generation) -> Reread {
+    let spec =
+        |generation: &Generation, index| generation.plan.lists().nth(index).map(|(spec, _)| spec.clone());
+    let added = now.reread.added.iter().filter_map(|(&index, entries)| {
+        let old = spec(&now.generation, index)?;
+        let index = next.plan.list(&old.name)?;
+        (spec(next, index)?.of == old.of).then(|| (index, Arc::clone(entries)))
+    });
+    Reread { generation: next.number, added: added.collect(), ..Reread::default() }
 }
 
 /// Opens what a generation needs beyond the one before.

@@ -224,6 +224,11 @@ impl value::Facts for Facts {
         self.reread.lists.get(&list).filter(|_| is_of_these).map(|list| &**list)
     }
 
+    fn added(&self, list: usize) -> Option<&List> {
+        let is_of_these = self.reread.generation == self.generation.number;
+        self.reread.added.get(&list).filter(|_| is_of_these).map(|list| &**list)
+    }
+
     fn map(&self, map: usize) -> Option<&Map> {
         let is_of_these = self.reread.generation == self.generation.number;
         self.reread.maps.get(&map).filter(|_| is_of_these).map(|map| &**map)

@@ -94,6 +94,8 @@ pub struct Reread {
     pub lists: HashMap<usize, Arc<List>>,
     /// Its maps.
     pub maps: HashMap<usize, Arc<Map>>,
+    /// What the operator has put into lists for a time.
+    pub added: HashMap<usize, Arc<List>>,
 }
 
 /// What a slot asks.

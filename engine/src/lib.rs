@@ -2,7 +2,7 @@
 //!
 //! From the bottom up; each layer knows only those below it:
 //! ```text
-//! 6 cli run reread control admin show export config commands simulate explain demo
+//! 6 cli run reread control edits admin show export config commands simulate explain demo
 //! 5 shard
 //! 4 session local decide lookups relay rehearse question counts
 //! 3 facts mail scheme generation process
@@ -22,6 +22,7 @@ pub mod counts;
 pub mod decide;
 pub mod demo;
 pub mod dns;
+pub mod edits;
 pub mod explain;
 pub mod export;
 pub mod facts;

@@ -141,6 +141,8 @@ pub const RELOAD_POLL: Duration = Duration::from_millis(2);
 pub const STOP_POLL: Duration = Duration::from_millis(20);
 /// How often the files of lists and maps are looked at for changes.
 pub const LISTS_EVERY: Duration = Duration::from_secs(2);
+/// Entries that an operator may have put into lists at once.
+pub const EDITS_MAX: usize = 10_000;
 /// How long the look-ups of a reverse name or of mail exchangers may take, all questions together.
 pub const DNS_LOOKUP_WITHIN: Duration = Duration::from_secs(5);
 /// Names about which a DNS list is asked for one message.

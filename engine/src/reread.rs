@@ -17,6 +17,7 @@ use weir_lang::scheme::Type;
 
 use crate::config::Disk;
 use crate::control::Control;
+use crate::edits::Edits;
 use crate::export;
 use crate::generation::Reread;
 use crate::limits::LISTS_EVERY;
@@ -48,10 +49,11 @@ enum Read {
 }
 
 /// Looks at the files until the task is aborted.
-pub async fn watch(control: Rc<Control>) {
+pub async fn watch(control: Rc<Control>, edits: Rc<Edits>) {
     let mut known = Known::new(&control);
     loop {
         tokio::time::sleep(LISTS_EVERY).await;
+        edits.expire(&control);
         let generation = control.served().generation;
         if generation.number != known.generation {
             known = Known::new(&control);
@@ -122,10 +124,11 @@ impl Known {
             }
             _ => return,
         };
-        control.publish_lists(Reread {
-            generation: self.generation,
+        control.publish_lists(self.generation, |now| Reread {
             lists: self.lists.clone(),
             maps: self.maps.clone(),
+            added: now.added.clone(),
+            ..Reread::default()
         });
         control.log.event("list").field("list", name).field("entries", entries).emit();
     }

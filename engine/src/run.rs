@@ -12,6 +12,7 @@ use crate::cli::{Exit, LogForm, Run};
 use crate::clock::Clock;
 use crate::config::Overrides;
 use crate::control::{Control, Refused, RuleFiles, Setup};
+use crate::edits::Edits;
 use crate::export::Exported;
 use crate::http;
 use crate::limits::SHARDS_MAX;
@@ -75,8 +76,10 @@ async fn serve(args: Run, writer: &Writer, clock: &Clock) -> Exit {
             Arc::new(Exported { metrics: Arc::clone(&control.process.metrics), served: control.watch() }),
         ));
     }
-    let serving = tokio::task::spawn_local(admin::serve(admin_socket, Rc::clone(&control)));
-    let rereading = tokio::task::spawn_local(reread::watch(Rc::clone(&control)));
+    let edits = Rc::new(Edits::default());
+    let serving =
+        tokio::task::spawn_local(admin::serve(admin_socket, Rc::clone(&control), Rc::clone(&edits)));
+    let rereading = tokio::task::spawn_local(reread::watch(Rc::clone(&control), edits));
     signals.wait_for_end(&control).await;
     for task in [serving, rereading] {
         task.abort();

@@ -186,6 +186,7 @@ impl Plan {
     pub fn list_has<F: Facts>(&self, list: usize, value: Value<'_>, facts: &F) -> bool {
         let entries = facts.list(list).or_else(|| self.lists.get(list).map(|(_, entries)| entries));
         entries.is_some_and(|entries| entries.contains(value))
+            || facts.added(list).is_some_and(|added| added.contains(value))
     }
 
     /// Whether a map has a key.

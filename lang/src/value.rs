@@ -79,6 +79,11 @@ pub trait Facts {
         None
     }
 
+    /// Entries that an operator has put into a list beside those that it has; `None` when there are none.
+    fn added(&self, _list: usize) -> Option<&List> {
+        None
+    }
+
     /// The entries of a map that was reloaded since the plan was made; `None` for one that was not.
     fn map(&self, _map: usize) -> Option<&Map> {
         None

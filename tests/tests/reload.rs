@@ -108,6 +108,31 @@ fn a_list_is_read_anew_by_itself_and_a_bad_one_is_not_taken() -> io::Result<()> 
 }
 
 #[test]
+fn an_operator_puts_entries_into_a_list_for_a_time() {
+    let here = Loopback::new();
+    let (entry, end) = (here.port(), here.port());
+    let folder = Folder::new();
+    folder.write("deny.txt", "192.0.2.0/24\n");
+    let rules = folder.write("main.weir", deny_listed(entry, end));
+    let weir = Weir::serve(folder, rules, entry, &[]);
+    let greeting = || Client::connect(entry).map(|(_, reply)| reply.code).unwrap_or_default();
+    assert_eq!(weir.ctl(&["list", "add", "deny", "nonsense", "ttl", "1h"]).status.code(), Some(1));
+    assert_eq!(weir.ctl(&["list", "add", "nobody", "127.0.0.1", "ttl", "1h"]).status.code(), Some(1));
+
+    weir.ctl_ok(&["list", "add", "deny", "127.0.0.1", "ttl", "1h"]);
+    until("the entry to count", || greeting() == 554);
+    assert!(weir.ctl_ok(&["list", "show", "deny"]).contains("127.0.0.1 for "));
+    weir.ctl_ok(&["reload"]);
+    assert_eq!(greeting(), 554, "the entry outlives a reload");
+    weir.ctl_ok(&["list", "del", "deny", "127.0.0.1"]);
+    until("the entry to be gone", || greeting() == 220);
+
+    weir.ctl_ok(&["list", "add", "deny", "127.0.0.1", "ttl", "1s"]);
+    until("the entry to come", || greeting() == 554);
+    until("its time to be over", || greeting() == 220);
+}
+
+#[test]
 fn a_rollback_serves_what_served_before() -> io::Result<()> {
     let here = Loopback::new();
     let (entry, end) = (here.port(), here.port());

@@ -18,8 +18,8 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "surface",
         modules: &[
-            "main", "run", "demo", "admin", "show", "explain", "commands", "reread", "control", "simulate",
-            "export", "config", "cli",
+            "main", "run", "demo", "admin", "show", "explain", "commands", "reread", "edits", "control",
+            "simulate", "export", "config", "cli",
         ],
     },
     Layer { name: "threads", modules: &["shard"] },
