@@ -204,7 +204,8 @@ impl Control {
         reloaded
     }
 
-    /// Serves the rules again that served before the last reload, as they were loaded then; the files are not read. A second
+    /// Serves the rules again that served before the last reload, as they were loaded then; the rule files are not read, those of
+    /// lists and maps are, within [`crate::limits::LISTS_EVERY`]. A second
     /// roll-back takes the first one back.
     pub async fn roll_back(&self) -> Result<Arc<Generation>, Refused> {
         let _one_at_a_time = self.reloading.lock().await;
@@ -215,6 +216,8 @@ impl Control {
         let now = self.served();
         let served =
             publishable(self.next_of(Arc::clone(&before.plan), &now), Some(&now), self.setup.shards)?;
+        // Its lists may be old by now: the next look reads all of their files.
+        let served = Served { loaded: SystemTime::UNIX_EPOCH, ..served };
         let rolled_back = self.publish(served).await;
         self.report(&rolled_back);
         rolled_back

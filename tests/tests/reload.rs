@@ -150,6 +150,25 @@ fn a_rollback_serves_what_served_before() -> io::Result<()> {
     Ok(())
 }
 
+/// A rolled-back generation took its lists for current, so that an address listed since was let in for good.
+#[test]
+fn a_rollback_takes_back_rules_and_not_lists() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, end) = (here.port(), here.port());
+    let folder = Folder::new();
+    let deny = folder.write("deny.txt", "192.0.2.0/24\n");
+    let rules = folder.write("main.weir", deny_listed(entry, end));
+    let weir = Weir::serve(folder, rules, entry, &[]);
+    let greeting = || Client::connect(entry).map(|(_, reply)| reply.code).unwrap_or_default();
+    assert_eq!(greeting(), 220);
+    std::fs::write(&deny, "127.0.0.1\n")?;
+    weir.ctl_ok(&["reload"]);
+    assert_eq!(greeting(), 554);
+    weir.ctl_ok(&["rollback"]);
+    until("the list as its file is now", || greeting() == 554);
+    Ok(())
+}
+
 #[test]
 fn hangup_reloads() {
     let here = Loopback::new();
