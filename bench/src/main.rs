@@ -5,6 +5,7 @@ mod dice;
 mod mark;
 mod peer;
 mod relay_cost;
+mod result;
 mod sink;
 mod source;
 mod source_cost;

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::Result;
 use crate::cpu::{self, Cpu};
 use crate::peer::{Peer, free_address, pinned, wait_until};
+use crate::result::Spread;
 
 /// The relay's core and everybody else's.
 const RELAY_CORE: usize = 0;
@@ -123,24 +124,6 @@ fn rounds(options: &Options, folder: &Path) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Of several runs.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) min: f64,
-    pub(crate) median: f64,
-    pub(crate) max: f64,
-}
-
-impl Spread {
-    pub(crate) fn of(values: impl Iterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = values.collect();
-        sorted.sort_by(f64::total_cmp);
-        let at = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
-        let (below, above) = (at(sorted.len().saturating_sub(1) / 2), at(sorted.len() / 2));
-        Self { min: at(0), median: f64::midpoint(below, above), max: at(sorted.len().saturating_sub(1)) }
-    }
 }
 
 /// A fresh relay before fresh sinks: warmed up, measured, and every message found at the sinks.
@@ -293,11 +276,5 @@ mod tests {
     fn the_newest_count_is_read() {
         assert_eq!(counted(""), 0);
         assert_eq!(counted("sess=1 quit=0 mesg=9\rsess=1 quit=1 mesg=10\r"), 10);
-    }
-
-    #[test]
-    fn the_median_of_an_even_number_lies_between() {
-        let spread = Spread::of([4.0, 1.0, 2.0, 10.0].into_iter());
-        assert_eq!(spread, Spread { min: 1.0, median: 3.0, max: 10.0 });
     }
 }

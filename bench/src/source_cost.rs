@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use crate::peer::{free_address, pinned, wait_until};
-use crate::relay_cost::{Spread, counted, sink};
+use crate::relay_cost::{counted, sink};
+use crate::result::Spread;
 use crate::value::real;
 use crate::{Result, cpu};
 
