@@ -12,6 +12,20 @@ pub const RING_COMPLETIONS: u32 = 16 * 1024;
 // The kernel demands room for at least as many completions as submissions.
 const _: () = assert!(RING_COMPLETIONS >= 2 * RING_ENTRIES);
 
+/// Receive buffers that a ring lends the kernel: as many arrivals fit into one turn. A power of two.
+pub const RECEIVE_BUFFERS: usize = 256;
+/// The size of one, in bytes: most messages arrive in one.
+pub const RECEIVE_BUFFER_BYTES: usize = 16 << 10;
+/// Receive buffers without use that a ring keeps; others are given back to the allocator.
+pub const RECEIVE_SPARES_MAX: usize = 256;
+/// Arrivals of one connection that wait to be read; then its receive pauses, and the peer waits.
+pub const INBOX_BUFFERS_MAX: usize = 8;
+/// How often tokio gets its turn on a thread that has work all the time.
+pub const GUEST_EVERY: Duration = Duration::from_millis(1);
+/// How often tasks run in a row, at most 61 of them each time, before the ring has its turn.
+pub const RUNS_PER_TURN_MAX: usize = 64;
+/// How long a ring that ends waits for the kernel to let go of its memory.
+pub const RING_END_WITHIN: Duration = Duration::from_secs(2);
 /// Pieces that one gathered write hands to the kernel at once; more pieces take another round.
 /// Below the kernel's `UIO_MAXIOV` of 1024.
 pub const GATHER_PIECES_MAX: usize = 64;

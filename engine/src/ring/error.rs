@@ -31,6 +31,16 @@ impl RingError {
         Self::classify(error, || std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").ok())
     }
 
+    /// Flags and buffers that the kernel does not know say that it is too old.
+    fn of_old_kernel(self) -> Self {
+        match self {
+            Self::Other(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                Self::TooOld("deferred task work or buffer rings")
+            }
+            other => other,
+        }
+    }
+
     fn classify(error: io::Error, disabled: impl FnOnce() -> Option<String>) -> Self {
         match error.raw_os_error() {
             Some(libc::EPERM | libc::EACCES) => {
@@ -62,13 +72,10 @@ impl fmt::Display for RingError {
                  kernel.io_uring_group"
             ),
             Self::Missing => {
-                write!(
-                    f,
-                    "ENOSYS, the kernel has no io_uring (or a filter hides it); use Linux 5.19 or newer"
-                )
+                write!(f, "ENOSYS, the kernel has no io_uring (or a filter hides it); use Linux 6.1 or newer")
             }
             Self::TooOld(operation) => {
-                write!(f, "the kernel lacks the operation {operation}; use Linux 5.19 or newer")
+                write!(f, "the kernel lacks the operation {operation}; use Linux 6.1 or newer")
             }
             Self::Files(error) => write!(f, "{error}; raise LimitNOFILE (ulimit -n)"),
             Self::Memory => write!(f, "ENOMEM, too little lockable memory; raise LimitMEMLOCK (ulimit -l)"),
@@ -101,8 +108,10 @@ const NEEDED: [(u8, &str); 6] = [
 /// # Errors
 /// The reason why shards could not start.
 pub fn probe() -> Result<(), RingError> {
-    let runtime = super::runtime()?;
+    let runtime = super::driver::runtime()?;
     drop(runtime);
+    let driver = super::driver::Driver::new().map_err(RingError::of_old_kernel)?;
+    drop(driver);
     let ring = io_uring::IoUring::new(2).map_err(RingError::from_setup)?;
     let mut probe = io_uring::Probe::new();
     ring.submitter().register_probe(&mut probe).map_err(RingError::from_setup)?;
@@ -128,7 +137,7 @@ mod tests {
         check(libc::EPERM, Some("0\n"), "seccomp");
         check(libc::EPERM, None, "seccomp");
         check(libc::EPERM, Some("2\n"), "kernel.io_uring_disabled is 2");
-        check(libc::ENOSYS, None, "Linux 5.19");
+        check(libc::ENOSYS, None, "Linux 6.1");
         check(libc::EMFILE, None, "LimitNOFILE");
         check(libc::ENOMEM, None, "LimitMEMLOCK");
         check(libc::EINVAL, None, "strace");

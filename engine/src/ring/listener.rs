@@ -1,35 +1,59 @@
 //! A listening socket of a shard.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use socket2::SockAddrStorage;
-
-use super::{Operation, Socket, Stream, accept, accepted, cancel};
+use super::driver::{accepted, arm_accept, disarm};
+use super::{Socket, Stream};
 
 /// Accepts connections until it is stopped.
 ///
-/// The accept that is with the kernel belongs to the listener and not to the future, so a future of [`accept`] may
+/// Connections that were accepted belong to the listener and not to the future, so a future of [`accept`] may
 /// be dropped (in a `select!`) and no connection is lost. One task accepts at a time.
 ///
 /// [`accept`]: Self::accept
 pub struct Listener {
     socket: Rc<Socket>,
-    pending: RefCell<Option<PendingAccept>>,
+    backlog: Rc<Backlog>,
     stopped: Cell<bool>,
 }
 
-type PendingAccept = Operation<Box<(SockAddrStorage, libc::socklen_t)>>;
+/// Connections that the kernel has accepted for us.
+#[derive(Default)]
+pub(super) struct Backlog {
+    accepted: RefCell<VecDeque<io::Result<OwnedFd>>>,
+    armed: Cell<Option<usize>>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Backlog {
+    /// Takes what a completion says.
+    pub(super) fn take(&self, result: i32, goes_on: bool) {
+        if !goes_on {
+            self.armed.set(None);
+        }
+        let descriptor = match result {
+            0.. => Ok(accepted(result)),
+            code => Err(io::Error::from_raw_os_error(code.wrapping_neg())),
+        };
+        self.accepted.borrow_mut().push_back(descriptor);
+        self.waker.take().into_iter().for_each(Waker::wake);
+    }
+}
 
 impl Listener {
-    /// Takes over a bound and listening socket.
+    /// Takes over a bound and listening socket. Its connections send small writes at once, as [`Stream::set_nodelay`] has it.
     pub fn from_std(listener: TcpListener) -> io::Result<Self> {
-        Ok(Self { socket: Socket::new(listener)?, pending: RefCell::new(None), stopped: Cell::new(false) })
+        let socket = Socket::new(listener)?;
+        // Connections have it from their listener, which saves each of them a system call.
+        socket.options().set_tcp_nodelay(true)?;
+        Ok(Self { socket, backlog: Rc::default(), stopped: Cell::new(false) })
     }
 
     /// The next connection and its peer, or `None` once the listener is stopped and has nothing more to give.
@@ -37,24 +61,36 @@ impl Listener {
     /// An IPv4 peer of a socket that takes both families is given as an IPv4 address. An error concerns one
     /// connection, or the lack of descriptors and memory: wait a moment and accept again.
     pub async fn accept(&self) -> Option<io::Result<(Stream, SocketAddr)>> {
-        poll_fn(|context| self.poll_accept(context)).await
+        loop {
+            match poll_fn(|context| self.poll_accept(context)).await? {
+                Err(error) => return Some(Err(error)),
+                Ok(descriptor) => {
+                    let stream = Stream::new(Rc::new(Socket(descriptor)));
+                    // One that has gone already has no address, and nothing to say.
+                    if let Ok(peer) = stream.peer() {
+                        return Some(Ok((stream, peer)));
+                    }
+                }
+            }
+        }
     }
 
-    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<Option<io::Result<(Stream, SocketAddr)>>> {
-        let mut pending = self.pending.borrow_mut();
-        if pending.is_none() && self.stopped.get() {
-            return Poll::Ready(None);
+    fn poll_accept(&self, context: &mut Context<'_>) -> Poll<Option<io::Result<OwnedFd>>> {
+        loop {
+            match self.backlog.accepted.borrow_mut().pop_front() {
+                Some(Err(_cancelled)) if self.stopped.get() => {}
+                Some(accepted) => return Poll::Ready(Some(accepted)),
+                None => break,
+            }
         }
-        let operation = pending.get_or_insert_with(|| accept(&self.socket));
-        let Poll::Ready((result, address)) = Pin::new(operation).poll(context) else {
-            return Poll::Pending;
-        };
-        *pending = None;
-        match result.and_then(|descriptor| accepted(descriptor, *address)) {
-            Err(_cancelled) if self.stopped.get() => Poll::Ready(None),
-            Err(error) => Poll::Ready(Some(Err(error))),
-            Ok((socket, peer)) => Poll::Ready(Some(Ok((Stream::new(socket), canonical(peer))))),
+        if self.backlog.armed.get().is_none() {
+            if self.stopped.get() {
+                return Poll::Ready(None);
+            }
+            self.backlog.armed.set(Some(arm_accept(&self.socket, &self.backlog)));
         }
+        self.backlog.waker.set(Some(context.waker().clone()));
+        Poll::Pending
     }
 
     /// The address it listens on.
@@ -63,20 +99,18 @@ impl Listener {
         address.as_socket().ok_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable))
     }
 
-    /// Takes no more connections: a connection that is already accepted still comes out of [`accept`](Self::accept),
+    /// Takes no more connections: those that are already accepted still come out of [`accept`](Self::accept),
     /// then `None`. What waits in the kernel's backlog is left to the other sockets on this address, if the listener
     /// is dropped then, or reset.
     pub fn stop(&self) {
         self.stopped.set(true);
-        cancel(&self.socket);
+        self.backlog.armed.get().into_iter().for_each(disarm);
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if self.pending.borrow().is_some() {
-            cancel(&self.socket);
-        }
+        self.backlog.armed.get().into_iter().for_each(disarm);
     }
 }
 

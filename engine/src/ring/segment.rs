@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use memchr::memmem;
 
-use super::Gather;
+use super::operation::Gather;
 
 /// One piece of a gathered write.
 pub enum Segment {

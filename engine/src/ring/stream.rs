@@ -1,15 +1,22 @@
 //! A connection, over TCP or a Unix socket.
 
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Type};
 
+use super::driver::{Arrival, arm_receive, disarm, recycle};
 use super::listener::canonical;
-use super::{Segments, Socket, Watch, Watched, cancel, connect, receive, send, send_gathered};
+use super::operation::{cancel_connect, connect, send, send_gathered};
+use super::{Segments, Socket, Watch, Watched};
+use crate::limits::INBOX_BUFFERS_MAX;
 
 /// A connected socket. Buffers travel through each operation by value and come back with its result.
 ///
@@ -17,11 +24,97 @@ use super::{Segments, Socket, Watch, Watched, cancel, connect, receive, send, se
 /// connection is shut down, so that neither operation nor descriptor outlives it.
 pub struct Stream {
     socket: Rc<Socket>,
+    inbox: Rc<Inbox>,
+}
+
+/// What has arrived on a connection and was not read yet.
+///
+/// The kernel puts each arrival into a buffer of the ring, so a connection that waits holds none. Nothing is received before the
+/// first read; when [`INBOX_BUFFERS_MAX`] arrivals wait, the receive is ended until they have been read.
+#[derive(Default)]
+pub(super) struct Inbox {
+    arrived: RefCell<VecDeque<Vec<u8>>>,
+    end: Cell<Option<End>>,
+    receiving: Cell<Receiving>,
+    waker: Cell<Option<Waker>>,
+}
+
+/// How input has ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// The peer, or a deadline, has ended it.
+    Closed,
+    /// With this error, which is told once.
+    Broken(i32),
+}
+
+/// Whether the kernel receives for us.
+///
+/// ```text
+/// No --read--> Armed --inbox full--> Ending --> No
+///  ^-------------/  lapsed, end
+/// ```
+#[derive(Clone, Copy, Default)]
+enum Receiving {
+    #[default]
+    No,
+    Armed(usize),
+    Ending,
+}
+
+impl Inbox {
+    /// Takes what a completion says.
+    pub(super) fn take(&self, arrival: Arrival, goes_on: bool) {
+        if !goes_on {
+            self.receiving.set(Receiving::No);
+        }
+        match arrival {
+            Arrival::Bytes(bytes) => {
+                let mut arrived = self.arrived.borrow_mut();
+                arrived.push_back(bytes);
+                if let (Receiving::Armed(token), INBOX_BUFFERS_MAX..) = (self.receiving.get(), arrived.len())
+                {
+                    self.receiving.set(Receiving::Ending);
+                    disarm(token);
+                }
+            }
+            Arrival::End => self.end.set(Some(End::Closed)),
+            Arrival::Broken(code) => self.end.set(Some(End::Broken(code))),
+            // Whoever reads arms it again.
+            Arrival::Lapsed => {}
+        }
+        self.waker.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// The next arrival; empty at the end.
+    fn poll(self: &Rc<Self>, socket: &Rc<Socket>, context: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        if let Some(bytes) = self.arrived.borrow_mut().pop_front() {
+            return Poll::Ready(Ok(bytes));
+        }
+        match self.end.get() {
+            Some(End::Closed) => return Poll::Ready(Ok(Vec::new())),
+            Some(End::Broken(code)) => {
+                self.end.set(Some(End::Closed));
+                return Poll::Ready(Err(io::Error::from_raw_os_error(code)));
+            }
+            None => {}
+        }
+        if let Receiving::No = self.receiving.get() {
+            self.receiving.set(Receiving::Armed(arm_receive(socket, self)));
+        }
+        self.waker.set(Some(context.waker().clone()));
+        Poll::Pending
+    }
+
+    /// Puts the rest of an arrival back in front.
+    fn put_back(&self, rest: Vec<u8>) {
+        self.arrived.borrow_mut().push_front(rest);
+    }
 }
 
 impl Stream {
     pub(super) fn new(socket: Rc<Socket>) -> Self {
-        Self { socket }
+        Self { socket, inbox: Rc::default() }
     }
 
     /// Connects to `peer`.
@@ -56,41 +149,61 @@ impl Stream {
         let socket = Socket::new(socket)?;
         let connecting = Connecting { socket: &socket };
         let mut operation = connect(&socket, peer);
-        let (result, _) = tokio::select! {
+        let result = tokio::select! {
             biased;
             finished = &mut operation => finished,
             () = tokio::time::sleep(within) => {
-                cancel(&socket);
+                cancel_connect(&socket);
                 // Cancelled, or connected in the last moment.
-                let (result, peer) = (&mut operation).await;
-                (result.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)), peer)
+                (&mut operation).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))
             }
         };
         std::mem::forget(connecting);
         result?;
-        Ok(Self { socket })
+        Ok(Self::new(socket))
     }
 
     /// Takes over a connected socket of the standard library.
     pub fn from_std(stream: impl Into<std::os::fd::OwnedFd>) -> io::Result<Self> {
-        Ok(Self { socket: Socket::new(stream)? })
+        Ok(Self::new(Socket::new(stream)?))
     }
 
     /// Waits for input and appends at most `at_most` bytes of it to `buffer`; `Ok(0)` is the end of the input, or a
     /// deadline ([`Watched::expired`]), or a call to leave ([`Watched::woken`]).
     ///
+    /// An empty buffer is given away while there is nothing, and what comes back is the one into which the kernel has written:
+    /// nothing is copied, and a connection that waits holds no memory for it. So an empty `Vec` will do.
+    ///
     /// # Panics
     /// When `at_most` is 0, which could not be told from the end of the input.
-    pub async fn read(&self, buffer: Vec<u8>, at_most: usize) -> (io::Result<usize>, Vec<u8>) {
+    pub async fn read(&self, mut buffer: Vec<u8>, at_most: usize) -> (io::Result<usize>, Vec<u8>) {
         assert!(at_most > 0, "a read of nothing looks like the end of the input");
-        receive(&self.socket, buffer, at_most).await
+        if buffer.is_empty() {
+            recycle(std::mem::take(&mut buffer));
+        }
+        let arrived = poll_fn(|context| self.inbox.poll(&self.socket, context)).await;
+        let mut arrived = match arrived {
+            Ok(arrived) => arrived,
+            Err(error) => return (Err(error), buffer),
+        };
+        let count = arrived.len().min(at_most);
+        if buffer.is_empty() && count == arrived.len() {
+            return (Ok(count), arrived);
+        }
+        buffer.extend(arrived.drain(..count));
+        if arrived.is_empty() {
+            recycle(arrived);
+        } else {
+            self.inbox.put_back(arrived);
+        }
+        (Ok(count), buffer)
     }
 
     /// Writes all of `buffer` and gives it back as it was.
     pub async fn write_all(&self, mut buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
         let mut done = 0;
         while done < buffer.len() {
-            let (result, back) = send(&self.socket, buffer, done).await;
+            let (result, (_, back)) = send(&self.socket, buffer, done).await;
             buffer = back;
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), buffer),
@@ -106,7 +219,7 @@ impl Stream {
         let bytes = segments.bytes();
         let mut done = 0;
         while done < bytes {
-            let (result, back) = send_gathered(&self.socket, segments, done).await;
+            let (result, (_, back)) = send_gathered(&self.socket, segments, done).await;
             segments = back;
             match result {
                 Ok(0) => return (Err(io::ErrorKind::WriteZero.into()), segments),
@@ -129,6 +242,9 @@ impl Stream {
 
     /// Whether there is input that has not been read; its end is none.
     pub fn has_input(&self) -> bool {
+        if !self.inbox.arrived.borrow().is_empty() {
+            return true;
+        }
         let mut byte = [std::mem::MaybeUninit::uninit()];
         self.socket
             .options()
@@ -154,8 +270,16 @@ impl Stream {
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // Whoever else holds the socket is an operation that nobody awaits any more.
-        if Rc::strong_count(&self.socket) > 1 {
+        let receiving = match self.inbox.receiving.get() {
+            Receiving::No => 0,
+            Receiving::Ending => 1,
+            Receiving::Armed(token) => {
+                disarm(token);
+                1
+            }
+        };
+        // Whoever else holds the socket is a write that nobody awaits any more.
+        if Rc::strong_count(&self.socket) > 1 + receiving {
             self.socket.shutdown(Shutdown::Both);
         }
     }
@@ -168,7 +292,7 @@ struct Connecting<'a> {
 
 impl Drop for Connecting<'_> {
     fn drop(&mut self) {
-        cancel(self.socket);
+        cancel_connect(self.socket);
     }
 }
 

@@ -225,3 +225,65 @@ fn input_is_seen_before_it_is_read_and_its_end_is_none() {
     })
     .unwrap();
 }
+
+#[test]
+fn what_nobody_reads_waits_with_the_peer_and_comes_whole() {
+    const BYTES: u32 = 8 << 20;
+    on_ring(async {
+        let (ours, mut theirs) = pair().await;
+        let content: Vec<u8> = (0..BYTES / 4).flat_map(u32::to_le_bytes).collect();
+        let expected = content.clone();
+        let writer = std::thread::spawn(move || theirs.write_all(&content).unwrap());
+        let (_, mut seen) = ours.read(Vec::new(), 1).await;
+        // The receive pauses when the inbox is full.
+        while ours.inbox.arrived.borrow().len() < INBOX_BUFFERS_MAX
+            || !matches!(ours.inbox.receiving.get(), Receiving::No)
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // What arrived in the turn in which it was full comes on top: the kernel takes 32 buffers at most in one.
+        assert!(ours.inbox.arrived.borrow().len() <= INBOX_BUFFERS_MAX + 32);
+        while seen.len() < expected.len() {
+            let (count, back) = ours.read(seen, 10_000).await;
+            assert!((1..=10_000).contains(&count.unwrap()));
+            seen = back;
+        }
+        joined(writer).await;
+        assert!(seen == expected, "the bytes differ");
+    });
+}
+
+/// More arrivals in one turn than there are buffers: those that found none were to be armed again.
+#[test]
+fn a_burst_over_all_buffers_reaches_everybody() {
+    on_ring(async {
+        let count = crate::limits::RECEIVE_BUFFERS + 50;
+        let mut pairs = Vec::new();
+        for _ in 0..count {
+            pairs.push(pair().await);
+        }
+        let (ours, mut theirs): (Vec<_>, Vec<_>) = pairs.into_iter().unzip();
+        let readers: Vec<_> =
+            ours.into_iter().map(|ours| spawn(async move { ours.read(Vec::new(), 10).await.1 })).collect();
+        tokio::task::yield_now().await;
+        for theirs in &mut theirs {
+            theirs.write_all(b"x").unwrap();
+        }
+        for reader in readers {
+            assert_eq!(reader.await.unwrap(), b"x");
+        }
+    });
+}
+
+#[test]
+fn a_buffer_is_handed_on_without_a_copy_and_an_idle_stream_holds_none() {
+    on_ring(async {
+        let (ours, mut theirs) = pair().await;
+        theirs.write_all(b"first").unwrap();
+        let (_, first) = ours.read(Vec::with_capacity(7), 4096).await;
+        assert_eq!(first.capacity(), crate::limits::RECEIVE_BUFFER_BYTES);
+        theirs.write_all(b" second").unwrap();
+        let (count, both) = ours.read(first, 4096).await;
+        assert_eq!((count.unwrap(), both.as_slice()), (7, b"first second".as_slice()));
+    });
+}
