@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr3, memmem};
+use memchr::{memchr3, memmem, memrchr};
 
 /// Longest line of text without its CRLF (RFC 5321, 4.5.3.1.6). The dot of dot-stuffing does not count.
 pub const TEXT_LINE_BYTES_MAX: u64 = 998;
@@ -129,10 +129,16 @@ impl Scanner {
         Scanned { bytes: chunk.len() - rest.len(), is_end }
     }
 
-    /// Consumes `rest` line by line; true at the end of the message. One search per line: nothing but CR, LF and NUL matters.
+    /// Consumes `rest`; true at the end of the message. Most lines are plain and are read over many at a time; the others one by
+    /// one, with one search for each: nothing but CR, LF and NUL matters.
     fn scan_lines(&mut self, rest: &mut &[u8]) -> bool {
+        // Where the last look at many lines failed: no other before the lines there were read one by one.
+        let mut tried = usize::MAX;
         loop {
             if self.column == 0 {
+                if rest.len() >= BLOCK_BYTES && rest.len() < tried {
+                    tried = self.skip_plain(rest);
+                }
                 self.dotted = rest.first() == Some(&b'.');
             }
             let Some(found) = memchr3(b'\r', b'\n', 0, rest) else {
@@ -162,6 +168,37 @@ impl Scanner {
                 _ => self.found(BodyFault::Nul),
             }
         }
+    }
+
+    /// Reads over the plain lines at the start of `rest`, which begins a line. Returns how long `rest` must be at most for the next
+    /// look to be worth it.
+    fn skip_plain(&mut self, rest: &mut &[u8]) -> usize {
+        // No line of a plain block has more than two blocks.
+        if self.line_room < 2 * BLOCK_BYTES as u64 {
+            return 0;
+        }
+        let (mut plain_bytes, before) = (0, rest.len());
+        // Each block is seen with the byte before it; the one before the first is the end of a line.
+        while let Some(block) = rest.get(plain_bytes..plain_bytes + BLOCK_BYTES)
+            && let Some(previous) = match plain_bytes {
+                0 => Some(first_shifted(block)),
+                from => rest.get(from - 1..from - 1 + BLOCK_BYTES).and_then(|bytes| bytes.try_into().ok()),
+            }
+            && is_plain(&previous, block, self.in_header)
+        {
+            plain_bytes += BLOCK_BYTES;
+        }
+        // The last line goes on in the next block.
+        let plain = rest.get(..plain_bytes).unwrap_or_default();
+        let lines_bytes = memrchr(b'\n', plain).map_or(0, |last| last + 1);
+        let total = self.lines_bytes + lines_bytes as u64;
+        let header_ends = self.in_header && total > self.limits.header_bytes_max;
+        if total <= self.limits.message_bytes_max && !header_ends {
+            self.lines_bytes = total;
+            self.line_room = self.room();
+            *rest = rest.get(lines_bytes..).unwrap_or_default();
+        }
+        (before - plain_bytes).saturating_sub(BLOCK_BYTES)
     }
 
     /// A CRLF was read. True if the line was a lone dot.
@@ -216,6 +253,34 @@ impl Scanner {
     fn room(&self) -> u64 {
         self.limits.message_bytes_max.saturating_sub(self.lines_bytes).min(self.limits.line_bytes_max)
     }
+}
+
+/// How much is looked at together, in bytes. Longer lines than this make a block that is none of many.
+const BLOCK_BYTES: usize = 256;
+
+/// The block moved by one byte, behind the end of a line.
+fn first_shifted(block: &[u8]) -> [u8; BLOCK_BYTES] {
+    let mut shifted = [b'\n'; BLOCK_BYTES];
+    if let (Some(to), Some(from)) = (shifted.get_mut(1..), block.get(..BLOCK_BYTES - 1)) {
+        to.copy_from_slice(from);
+    }
+    shifted
+}
+
+/// Whether a block has ends of lines, each a CRLF, no NUL, and no line that starts with a dot or, in the header, is empty.
+/// `previous` is the same block one byte before. Written without branches, so that the compiler makes it a loop over vectors.
+fn is_plain(previous: &[u8; BLOCK_BYTES], block: &[u8], in_header: bool) -> bool {
+    let careful = if in_header { b'\r' } else { b'.' };
+    let (mut found, mut ends) = (0_u8, 0_u8);
+    for (&before, &byte) in previous.iter().zip(block) {
+        let is_end = byte == b'\n';
+        let starts = before == b'\n';
+        found |= u8::from(is_end != (before == b'\r'))
+            | u8::from(byte == 0)
+            | (u8::from(starts) & u8::from((byte == b'.') | (byte == careful)));
+        ends |= u8::from(is_end);
+    }
+    found == 0 && ends != 0
 }
 
 /// Puts a message of CRLF lines into wire form: dots doubled at the start of lines, CRLF.CRLF at the end. A last line without CRLF gets one.

@@ -66,8 +66,24 @@ fn session() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(start, rest, open)| if open { [start, rest].concat() } else { rest })
 }
 
+/// A long text: mostly plain lines, so that many are read over at once, with anything in between.
+fn long_text() -> impl Strategy<Value = Vec<u8>> {
+    let rare = ["\r\n.\r\n", "\r\n..", "\r", "\n", "\0", "\r\n\r\n", "\r\r\n", "\n\r\n", "\r\n.", "."];
+    let plain = "[a-z.]{0,90}\r\n".prop_map(String::into_bytes);
+    let long = (200_usize..1100).prop_map(|bytes| [vec![b'x'; bytes], b"\r\n".to_vec()].concat());
+    let rare = select(rare.map(str::as_bytes).to_vec()).prop_map(<[u8]>::to_vec);
+    vec(prop_oneof![40 => plain, 1 => long, 2 => rare], 0..120).prop_map(|pieces| pieces.concat())
+}
+
 fn scan(bytes: &[u8], sizes: &[usize]) -> (usize, bool, Option<BodyFault>, u64) {
-    let limits = BodyLimits { message_bytes_max: 60, header_bytes_max: 30, line_bytes_max: 20 };
+    scan_within(BodyLimits { message_bytes_max: 60, header_bytes_max: 30, line_bytes_max: 20 }, bytes, sizes)
+}
+
+fn scan_within(
+    limits: BodyLimits,
+    bytes: &[u8],
+    sizes: &[usize],
+) -> (usize, bool, Option<BodyFault>, u64) {
     let mut scanner = Scanner::new(limits);
     let mut at = 0;
     let mut sizes = sizes.iter().copied();
@@ -105,6 +121,20 @@ proptest! {
     #[test]
     fn a_message_is_scanned_alike_however_it_is_cut(bytes in text(), sizes in vec(1_usize..6, 0..40)) {
         prop_assert_eq!(scan(&bytes, &sizes), scan(&bytes, &[]));
+    }
+
+    /// Small stretches are read line by line, large ones many lines at a time.
+    #[test]
+    fn many_lines_at_a_time_are_scanned_like_one_by_one(
+        bytes in long_text(),
+        sizes in vec(1_usize..3000, 0..8),
+        message_bytes_max in select(vec![700, 3000, 100_000]),
+        header_bytes_max in select(vec![300, 2000, 100_000]),
+        line_bytes_max in select(vec![80, 600, 998]),
+    ) {
+        let limits = BodyLimits { message_bytes_max, header_bytes_max, line_bytes_max };
+        let small = vec![100; bytes.len()];
+        prop_assert_eq!(scan_within(limits, &bytes, &sizes), scan_within(limits, &bytes, &small));
     }
 
     #[test]
