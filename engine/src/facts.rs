@@ -37,6 +37,16 @@ impl Mailbox {
         Self { address: address.into(), at }
     }
 
+    /// From what is before the `@` and what is behind it, if there is one.
+    pub fn of_parts(local: &[u8], domain: Option<&[u8]>) -> Self {
+        let Some(domain) = domain else { return Self { address: local.into(), at: local.len() } };
+        let mut address = Vec::with_capacity(local.len() + 1 + domain.len());
+        address.extend_from_slice(local);
+        address.push(b'@');
+        address.extend_from_slice(domain);
+        Self { address: address.into(), at: local.len() }
+    }
+
     /// What is before the `@`.
     pub fn local(&self) -> &[u8] {
         self.address.get(..self.at).unwrap_or_default()

@@ -71,6 +71,11 @@ impl Generation {
         format!("{:016x}", self.plan.digest())
     }
 
+    /// Where a statement stands, as `mx.weir:58`.
+    pub fn place(&self, statement: StatementId) -> &str {
+        &self.plan.statement(statement).place
+    }
+
     /// The name under which a lookup is logged and counted.
     pub fn lookup_name(&self, slot: Slot) -> &str {
         match self.plan.slots().get(usize::from(slot.0)).map(|spec| spec.target) {

@@ -128,12 +128,6 @@ pub const URL_BYTES_MAX: usize = 2048;
 pub const SPOOL_WRITES_MAX: usize = 64;
 /// The longest name of a quarantine box, in bytes.
 pub const QUARANTINE_BOX_BYTES_MAX: usize = 64;
-/// How much of commands is read at a time, in bytes: what an idle session holds.
-pub const COMMAND_READ_BYTES: usize = 4 << 10;
-/// How much of a message is read at first, in bytes: most messages are no larger.
-pub const FIRST_READ_BYTES: usize = 16 << 10;
-/// How much of one that is larger is read at a time, in bytes.
-pub const BODY_READ_BYTES: usize = 64 << 10;
 /// How much of all messages under way a shard holds, in MiB, if it is not told otherwise. What the rules look at is held
 /// a second time, in one piece.
 pub const MESSAGE_MEMORY_MIB: u32 = 256;
@@ -143,8 +137,6 @@ pub const MESSAGE_WITHIN: Duration = Duration::from_hours(1);
 /// How long other servers are tried for a message: a client waits for ten minutes (RFC 5321, 4.5.3.2.6), and sends again what is
 /// accepted after that.
 pub const RETRY_WITHIN: Duration = Duration::from_mins(5);
-/// How much of a server's replies is read at a time, in bytes.
-pub const UPSTREAM_READ_BYTES: usize = 4 << 10;
 /// Connections that wait in the kernel to be accepted, for each listening socket.
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// How long shards may take to serve a new generation: none of them waits for anything meanwhile.

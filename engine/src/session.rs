@@ -30,7 +30,7 @@ pub use seat::{Room, Seat};
 use crate::decide::decide;
 use crate::facts::Facts;
 use crate::id::Id;
-use crate::limits::{BODY_READ_BYTES, COMMAND_READ_BYTES, FIRST_READ_BYTES, MESSAGE_WITHIN};
+use crate::limits::{MESSAGE_WITHIN, RECEIVE_BUFFER_BYTES};
 use crate::local::Local;
 use crate::lookups::Lookups;
 use crate::ring::{Due, Stream, Watched};
@@ -103,7 +103,7 @@ impl Session {
                     self.log_spoiled(fault);
                 }
                 Need::Close => {
-                    self.flush().await;
+                    self.say_last().await;
                     break;
                 }
             }
@@ -118,12 +118,10 @@ impl Session {
             return false;
         }
         let timeouts = &self.facts.listener.timeouts;
-        let (within, whole_within, room) = if self.server.in_body() {
-            let room = if self.transaction.wire.bytes() == 0 { FIRST_READ_BYTES } else { BODY_READ_BYTES };
-            (timeouts.data, MESSAGE_WITHIN, room)
+        let (within, whole_within) = if self.server.in_body() {
+            (timeouts.data, MESSAGE_WITHIN)
         } else {
-            self.input.shrink(2 * COMMAND_READ_BYTES);
-            (timeouts.command, timeouts.command, COMMAND_READ_BYTES)
+            (timeouts.command, timeouts.command)
         };
         // What follows our last reply has a bound as a whole too, or a byte now and then would hold a seat for ever.
         let due = match self.due.filter(|_| !answers) {
@@ -132,7 +130,7 @@ impl Session {
         };
         self.watched.arm_read_until(within, due);
         self.watched.set_interruptible(!self.server.in_transaction());
-        let (read, buffer) = self.stream.read(self.input.lend(room), room).await;
+        let (read, buffer) = self.stream.read(self.input.lend(0), RECEIVE_BUFFER_BYTES).await;
         self.watched.set_interruptible(false);
         self.watched.disarm();
         self.input.restore(buffer);
@@ -152,23 +150,36 @@ impl Session {
         }
         let output = std::mem::take(self.server.output());
         self.watched.arm_write(self.facts.listener.timeouts.write);
-        let (written, mut output) = self.stream.write_all(output).await;
+        // The client's answer tells that it has come; the next reply waits for this one.
+        let (written, spare) = self.stream.post(output).await;
         self.watched.disarm();
-        output.clear();
-        *self.server.output() = output;
+        *self.server.output() = spare;
         written.is_ok()
+    }
+
+    /// Writes the last that is to be said, to its end.
+    async fn say_last(&mut self) {
+        let output = std::mem::take(self.server.output());
+        self.watched.arm_write(self.facts.listener.timeouts.write);
+        // One that does not listen any more is gone all the same.
+        let (_gone, _) = self.stream.write_all(output).await;
+        self.watched.disarm();
     }
 
     /// Judges what the machine asks about, and answers it.
     async fn judge(&mut self, stage: Stage) {
-        let (phase, began) = (phase_of(stage), Instant::now());
-        self.facts.now = self.local.unix_seconds();
+        let phase = phase_of(stage);
         self.lookups.settle_found(&mut self.facts);
         self.learn(stage);
         if stage == Stage::Data && self.local.store.is_full() {
             self.log_refusal(phase, &NO_ROOM, "no room");
             return self.server.answer(Answer::Reply(&NO_ROOM));
         }
+        if phase != Phase::Message && !self.facts.generation.plan.has_phase(phase.index()) {
+            return self.accept(phase);
+        }
+        let began = Instant::now();
+        self.facts.now = self.local.unix_seconds();
         match phase {
             Phase::Message => self.judge_message().await,
             _ => self.judge_command(phase).await,
@@ -177,9 +188,6 @@ impl Session {
     }
 
     async fn judge_command(&mut self, phase: Phase) {
-        if !self.facts.generation.plan.has_phase(phase.index()) {
-            return self.accept(phase);
-        }
         let ending = decide(phase, &mut self.facts, &mut self.scratch, &mut self.lookups).await;
         self.carry_out(phase).await;
         match self.ruling(phase, ending) {
@@ -248,6 +256,7 @@ impl Session {
         self.lookups.forget_from(Phase::Mail, &self.facts.generation.plan);
         self.scratch.reset_transaction();
         self.facts.end_transaction();
+        self.transaction.drop_message();
         self.transaction = Transaction::new(&self.local.store);
     }
 

@@ -15,6 +15,8 @@ pub type Chunk = (Rc<Vec<u8>>, Range<usize>);
 pub struct Wire {
     chunks: Vec<Chunk>,
     bytes: usize,
+    /// Room in the buffers that are kept in which there is nothing of the message.
+    unused: usize,
 }
 
 /// The room for messages of a shard: how much of all its sessions' messages is held, and how much may be.
@@ -73,8 +75,9 @@ impl Drop for Held {
     }
 }
 
-/// Reads smaller than this part of their buffer are copied instead of keeping the buffer.
-const KEPT_PART: usize = 2;
+/// Most room without use in the buffers of a message, in bytes: a message holds no more than its own size and this, but for the last
+/// buffer in which it is gathered.
+const UNUSED_BYTES_MAX: usize = 48 * 1024;
 
 /// Room of a buffer in which small reads are gathered.
 const GATHER_BYTES: usize = 16 * 1024;
@@ -85,33 +88,42 @@ impl Wire {
         self.bytes
     }
 
-    /// Whether keeping a buffer of `capacity` bytes for a stretch of `bytes` is worth it; if so hand it to
-    /// [`Self::keep`], else [`Self::copy`] the stretch.
+    /// Whether a buffer of `capacity` bytes may be kept for a stretch of `bytes`; if so hand it to [`Self::keep`], else
+    /// [`Self::copy`] the stretch.
     pub fn keeps(&self, bytes: usize, capacity: usize) -> bool {
-        bytes >= capacity / KEPT_PART
+        self.unused + capacity.saturating_sub(bytes) <= UNUSED_BYTES_MAX
     }
 
     /// Adds a stretch of a buffer, which is kept.
     pub fn keep(&mut self, buffer: Vec<u8>, range: Range<usize>) {
         self.bytes += range.len();
+        self.unused += buffer.capacity().saturating_sub(range.len());
         self.chunks.push((Rc::new(buffer), range));
     }
 
     /// Adds a stretch by copying it behind the last one.
     pub fn copy(&mut self, stretch: &[u8]) {
         self.bytes += stretch.len();
+        let mut rest = stretch;
         if let Some((buffer, range)) = self.chunks.last_mut()
             && let Some(buffer) = Rc::get_mut(buffer)
             && range.end == buffer.len()
-            && buffer.capacity() - buffer.len() >= stretch.len()
         {
-            buffer.extend_from_slice(stretch);
+            let (here, after) = rest.split_at(rest.len().min(buffer.capacity() - buffer.len()));
+            buffer.extend_from_slice(here);
             range.end = buffer.len();
-            return;
+            rest = after;
         }
-        let mut buffer = Vec::with_capacity(stretch.len().max(GATHER_BYTES));
-        buffer.extend_from_slice(stretch);
-        self.chunks.push((Rc::new(buffer), 0..stretch.len()));
+        if !rest.is_empty() {
+            let mut buffer = Vec::with_capacity(rest.len().max(GATHER_BYTES));
+            buffer.extend_from_slice(rest);
+            self.chunks.push((Rc::new(buffer), 0..rest.len()));
+        }
+    }
+
+    /// The buffers that nobody else holds, to be used again.
+    pub fn into_buffers(self) -> impl Iterator<Item = Vec<u8>> {
+        self.chunks.into_iter().filter_map(|(buffer, _)| Rc::try_unwrap(buffer).ok())
     }
 
     /// All stretches, in order.
@@ -142,6 +154,7 @@ impl Wire {
         if self.chunks.len() != 1 {
             let whole = self.contiguous().into_owned();
             let range = 0..whole.len();
+            self.unused = 0;
             self.chunks = vec![(Rc::new(whole), range)];
         }
         self.chunks.first().cloned().unwrap_or_default()
@@ -223,6 +236,26 @@ mod tests {
             wire.copy(b"x");
         }
         assert_eq!(wire.chunks().len(), 1);
-        assert!(wire.keeps(9000, 16_384) && !wire.keeps(100, 16_384));
+    }
+
+    #[test]
+    fn a_message_holds_little_more_than_its_size() {
+        let mut kept = Wire::default();
+        let full = |bytes: usize| {
+            let mut buffer = Vec::with_capacity(16_384);
+            buffer.resize(bytes, b'x');
+            buffer
+        };
+        for _ in 0..1000 {
+            if kept.keeps(9000, 16_384) {
+                kept.keep(full(9000), 0..9000);
+            } else {
+                kept.copy(&[b'x'; 9000]);
+            }
+        }
+        let held: usize = kept.chunks().iter().map(|(buffer, _)| buffer.capacity()).sum();
+        assert!(held <= kept.bytes() + (64 << 10), "{held} for {}", kept.bytes());
+        assert_eq!(kept.clone().into_buffers().count(), 0, "each is held twice");
+        assert!(kept.into_buffers().count() > 500);
     }
 }

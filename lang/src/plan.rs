@@ -223,6 +223,8 @@ pub struct Statement {
     pub shadow: bool,
     /// Where it was written.
     pub location: Location,
+    /// The same as text, `mx.weir:58`: it goes into every line of the log.
+    pub place: Box<str>,
     /// What follows the verb, in the order of its form; the words of the form are kept.
     pub args: Vec<Operand>,
     /// Rules named in the guards around it, by index in [`Plan::rules`]: why it ran.

@@ -277,7 +277,7 @@ fn is_plain(previous: &[u8; BLOCK_BYTES], block: &[u8], in_header: bool) -> bool
         let starts = before == b'\n';
         found |= u8::from(is_end != (before == b'\r'))
             | u8::from(byte == 0)
-            | (u8::from(starts) & u8::from((byte == b'.') | (byte == careful)));
+            | (u8::from(starts) & (u8::from(byte == b'.') | u8::from(byte == careful)));
         ends |= u8::from(is_end);
     }
     found == 0 && ends != 0

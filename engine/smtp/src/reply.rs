@@ -98,21 +98,32 @@ impl<'a> Reply<'a> {
     }
 
     fn print_with(&self, enhanced: Option<Enhanced>, output: &mut Vec<u8>) {
+        // Most replies are one short line.
+        if self.text.len() <= TEXT_BYTES_MAX && !self.text.contains('\n') {
+            return self.print_line(b' ', enhanced, &self.text, output);
+        }
         let mut lines = self.text.split('\n').flat_map(pieces).peekable();
         while let Some(line) = lines.next() {
-            push_number(self.code, output);
-            output.push(if lines.peek().is_some() { b'-' } else { b' ' });
-            if let Some(Enhanced { class, subject, detail }) = enhanced {
-                push_number(class.into(), output);
-                output.push(b'.');
-                push_number(subject, output);
-                output.push(b'.');
-                push_number(detail, output);
-                output.push(b' ');
-            }
-            output.extend(line.bytes().map(printable));
-            output.extend_from_slice(b"\r\n");
+            let separator = if lines.peek().is_some() { b'-' } else { b' ' };
+            self.print_line(separator, enhanced, line, output);
         }
+    }
+
+    fn print_line(&self, separator: u8, enhanced: Option<Enhanced>, line: &str, output: &mut Vec<u8>) {
+        push_number(self.code, output);
+        output.push(separator);
+        if let Some(Enhanced { class, subject, detail }) = enhanced {
+            push_number(class.into(), output);
+            output.push(b'.');
+            push_number(subject, output);
+            output.push(b'.');
+            push_number(detail, output);
+            output.push(b' ');
+        }
+        let from = output.len();
+        output.extend_from_slice(line.as_bytes());
+        output.iter_mut().skip(from).for_each(|byte| *byte = printable(*byte));
+        output.extend_from_slice(b"\r\n");
     }
 
     /// Reads one whole reply, as [`ReplyScanner`] delimits it. The enhanced code is taken off where every line has it.

@@ -79,11 +79,7 @@ fn scan(bytes: &[u8], sizes: &[usize]) -> (usize, bool, Option<BodyFault>, u64) 
     scan_within(BodyLimits { message_bytes_max: 60, header_bytes_max: 30, line_bytes_max: 20 }, bytes, sizes)
 }
 
-fn scan_within(
-    limits: BodyLimits,
-    bytes: &[u8],
-    sizes: &[usize],
-) -> (usize, bool, Option<BodyFault>, u64) {
+fn scan_within(limits: BodyLimits, bytes: &[u8], sizes: &[usize]) -> (usize, bool, Option<BodyFault>, u64) {
     let mut scanner = Scanner::new(limits);
     let mut at = 0;
     let mut sizes = sizes.iter().copied();

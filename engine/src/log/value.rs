@@ -65,6 +65,18 @@ impl Out<'_> {
         let _infallible = self.line.write_fmt(digits);
     }
 
+    /// Lets `write` append what needs no escaping, between quotes where the format wants them.
+    fn quoted(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let quotes = self.format == Format::Json;
+        if quotes {
+            self.line.push(b'"');
+        }
+        write(self.line);
+        if quotes {
+            self.line.push(b'"');
+        }
+    }
+
     /// Writes text that can't hold what needs escaping, quoted where the format wants it.
     fn safe(&mut self, text: fmt::Arguments<'_>) {
         match self.format {
@@ -128,13 +140,23 @@ impl Loggable for fmt::Arguments<'_> {
 
 impl Loggable for Id {
     fn write(&self, out: &mut Out<'_>) {
-        out.safe(format_args!("{self}"));
+        out.quoted(|line| line.extend_from_slice(self.as_str().as_bytes()));
     }
 }
 
 impl Loggable for IpAddr {
     fn write(&self, out: &mut Out<'_>) {
-        out.safe(format_args!("{self}"));
+        match self {
+            Self::V4(address) => out.quoted(|line| {
+                for (index, octet) in address.octets().into_iter().enumerate() {
+                    if index > 0 {
+                        line.push(b'.');
+                    }
+                    line.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+                }
+            }),
+            Self::V6(_) => out.safe(format_args!("{self}")),
+        }
     }
 }
 
@@ -157,13 +179,19 @@ impl<T: Loggable + ?Sized> Loggable for &T {
     }
 }
 
-macro_rules! bare {
+impl Loggable for bool {
+    fn write(&self, out: &mut Out<'_>) {
+        out.line.extend_from_slice(if *self { b"true" } else { b"false" });
+    }
+}
+
+macro_rules! numbers {
     ($($kind:ty),*) => {
         $(impl Loggable for $kind {
             fn write(&self, out: &mut Out<'_>) {
-                out.digits(format_args!("{self}"));
+                out.line.extend_from_slice(itoa::Buffer::new().format(*self).as_bytes());
             }
         })*
     };
 }
-bare!(bool, u8, u16, u32, u64, usize, i16, i32, i64);
+numbers!(u8, u16, u32, u64, usize, i16, i32, i64);

@@ -23,7 +23,7 @@ use tokio::io::unix::AsyncFd;
 
 use super::buffers::Buffers;
 use super::listener::Backlog;
-use super::stream::Inbox;
+use super::stream::{Inbox, Outbox};
 use super::{RingError, Socket};
 use crate::limits::{GUEST_EVERY, RING_COMPLETIONS, RING_END_WITHIN, RING_ENTRIES};
 
@@ -67,8 +67,18 @@ enum Slot {
     Abandoned(#[allow(dead_code, reason = "held, never read")] Box<dyn Any>),
     /// A receive that completes again and again.
     Receiving(Rc<Inbox>, #[allow(dead_code, reason = "held, never read")] Rc<Socket>),
-    /// An accept that does.
+    /// A write whose writer has gone on.
+    Posting(Posted),
+    /// An accept that completes again and again.
     Accepting(Rc<Backlog>, #[allow(dead_code, reason = "held, never read")] Rc<Socket>),
+}
+
+/// A write whose writer has gone on.
+struct Posted {
+    socket: Rc<Socket>,
+    outbox: Rc<Outbox>,
+    buffer: Vec<u8>,
+    done: usize,
 }
 
 /// What one completion of a repeated receive says.
@@ -249,6 +259,22 @@ impl Driver {
                 backlog.take(result, goes_on);
                 drop(ended);
             }
+            Some(Slot::Posting(posted)) => match usize::try_from(result) {
+                Ok(count @ 1..) if posted.done + count < posted.buffer.len() => {
+                    posted.done += count;
+                    let entry = posted.entry().user_data(token as u64);
+                    drop(slots);
+                    // SAFETY: the slot holds the buffer and the socket.
+                    unsafe { self.push(&entry) };
+                }
+                sent => {
+                    let ended = slots.remove(token);
+                    drop(slots);
+                    if let Slot::Posting(posted) = ended {
+                        posted.outbox.take(posted.buffer, sent.is_err().then(|| result.wrapping_neg()));
+                    }
+                }
+            },
             Some(Slot::Abandoned(_)) => {
                 let ended = slots.remove(token);
                 drop(slots);
@@ -437,6 +463,26 @@ pub(super) fn arm_accept(socket: &Rc<Socket>, backlog: &Rc<Backlog>) -> usize {
     token
 }
 
+/// Writes all of `buffer`, which is not empty, without anybody waiting: the outbox gets it back.
+pub(super) fn post(socket: &Rc<Socket>, outbox: &Rc<Outbox>, buffer: Vec<u8>) {
+    let driver = driver().expect("sockets are written to inside of `run`");
+    let posted = Posted { socket: Rc::clone(socket), outbox: Rc::clone(outbox), buffer, done: 0 };
+    let entry = posted.entry();
+    let token = driver.insert(Slot::Posting(posted));
+    // SAFETY: the slot holds the buffer, whose bytes do not move with it, and the socket.
+    unsafe { driver.push(&entry.user_data(token as u64)) };
+}
+
+impl Posted {
+    fn entry(&self) -> squeue::Entry {
+        let rest = self.buffer.get(self.done..).unwrap_or_default();
+        let length = u32::try_from(rest.len()).unwrap_or(u32::MAX);
+        opcode::Send::new(Fd(self.socket.raw()), rest.as_ptr(), length)
+            .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+            .build()
+    }
+}
+
 /// The descriptor that a repeated accept gave.
 pub(super) fn accepted(raw: RawFd) -> OwnedFd {
     // SAFETY: the kernel has just made this descriptor for us and nobody else has it.
@@ -450,8 +496,9 @@ pub(super) fn disarm(token: usize) {
     }
 }
 
-/// A buffer that is not needed any more, for the kernel to fill.
-pub(super) fn recycle(buffer: Vec<u8>) {
+/// A buffer that is not needed any more, for the kernel to fill: kept if it came from a read and few are. Outside of `run` it is
+/// let go.
+pub fn recycle(buffer: Vec<u8>) {
     DRIVER.with_borrow(|driver| {
         if let Some(driver) = driver {
             driver.buffers.borrow_mut().recycle(buffer);

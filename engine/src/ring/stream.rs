@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Type};
 
-use super::driver::{Arrival, arm_receive, disarm, recycle};
+use super::driver::{Arrival, arm_receive, disarm, post, recycle};
 use super::listener::canonical;
 use super::operation::{cancel_connect, connect, send, send_gathered};
 use super::{Segments, Socket, Watch, Watched};
@@ -25,6 +25,43 @@ use crate::limits::INBOX_BUFFERS_MAX;
 pub struct Stream {
     socket: Rc<Socket>,
     inbox: Rc<Inbox>,
+    outbox: Rc<Outbox>,
+}
+
+/// The one write of a connection whose writer has gone on, and its buffer, kept for the next.
+#[derive(Default)]
+pub(super) struct Outbox {
+    spare: Cell<Vec<u8>>,
+    is_busy: Cell<bool>,
+    /// The error of a write, to be told to the next.
+    failed: Cell<Option<i32>>,
+    waker: Cell<Option<Waker>>,
+}
+
+impl Outbox {
+    /// Takes back the buffer of the write that has ended, and how it failed.
+    pub(super) fn take(&self, mut buffer: Vec<u8>, failed: Option<i32>) {
+        buffer.clear();
+        self.spare.set(buffer);
+        self.is_busy.set(false);
+        self.failed.set(failed);
+        self.waker.take().into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until nothing is being written.
+    async fn empty(&self) -> io::Result<()> {
+        poll_fn(|context| {
+            if self.is_busy.get() {
+                self.waker.set(Some(context.waker().clone()));
+                return Poll::Pending;
+            }
+            match self.failed.take() {
+                Some(code) => Poll::Ready(Err(io::Error::from_raw_os_error(code))),
+                None => Poll::Ready(Ok(())),
+            }
+        })
+        .await
+    }
 }
 
 /// What has arrived on a connection and was not read yet.
@@ -114,7 +151,7 @@ impl Inbox {
 
 impl Stream {
     pub(super) fn new(socket: Rc<Socket>) -> Self {
-        Self { socket, inbox: Rc::default() }
+        Self { socket, inbox: Rc::default(), outbox: Rc::default() }
     }
 
     /// Connects to `peer`.
@@ -199,8 +236,25 @@ impl Stream {
         (Ok(count), buffer)
     }
 
+    /// Begins to write all of `buffer` and gives back an empty one for the next time. Waits only while the write before is not
+    /// finished, whose error it tells; so a last write wants [`write_all`](Self::write_all).
+    pub async fn post(&self, buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+        if let Err(error) = self.outbox.empty().await {
+            return (Err(error), buffer);
+        }
+        let spare = self.outbox.spare.take();
+        if !buffer.is_empty() {
+            self.outbox.is_busy.set(true);
+            post(&self.socket, &self.outbox, buffer);
+        }
+        (Ok(()), spare)
+    }
+
     /// Writes all of `buffer` and gives it back as it was.
     pub async fn write_all(&self, mut buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
+        if let Err(error) = self.outbox.empty().await {
+            return (Err(error), buffer);
+        }
         let mut done = 0;
         while done < buffer.len() {
             let (result, (_, back)) = send(&self.socket, buffer, done).await;
@@ -216,6 +270,9 @@ impl Stream {
 
     /// Writes all segments one after the other and gives them back for reuse.
     pub async fn write_segments(&self, mut segments: Segments) -> (io::Result<()>, Segments) {
+        if let Err(error) = self.outbox.empty().await {
+            return (Err(error), segments);
+        }
         let bytes = segments.bytes();
         let mut done = 0;
         while done < bytes {

@@ -76,12 +76,11 @@ impl Session {
     }
 
     fn verdict(&self, phase: Phase, statement: StatementId, verb: &'static str) -> Event<'_> {
-        let plan = &self.facts.generation.plan;
         let event = self
             .envelope(self.event("verdict"))
             .field("phase", phase.name())
             .field("verdict", verb)
-            .field("rule", plan.statement(statement).location.to_string());
+            .field("rule", self.facts.generation.place(statement));
         let hits = hits(&self.facts.generation, &self.scratch);
         let hits = (!hits.is_empty()).then_some(hits);
         event.maybe("hits", hits)
@@ -99,13 +98,13 @@ impl Session {
         self.envelope(self.event("shadow"))
             .field("phase", phase.name())
             .field("would", verb_of(generation, statement))
-            .field("rule", generation.plan.statement(statement).location.to_string())
+            .field("rule", generation.place(statement))
             .emit();
     }
 
     pub(super) fn log_note(&self, phase: Phase, statement: StatementId, text: &str) {
-        let at = self.facts.generation.plan.statement(statement).location.to_string();
-        self.event("note").field("phase", phase.name()).field("text", text).field("rule", at).emit();
+        let place = self.facts.generation.place(statement);
+        self.event("note").field("phase", phase.name()).field("text", text).field("rule", place).emit();
     }
 
     /// Where a message went, and the reply to it.

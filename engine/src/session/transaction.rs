@@ -9,6 +9,7 @@ use weir_smtp::{Envelope, Input, Mailbox as SmtpMailbox, Path};
 use super::edits::Edits;
 use crate::facts::Mailbox;
 use crate::id::Id;
+use crate::ring;
 use crate::wire::{Held, Store, Wire};
 
 /// From MAIL to the reply to the message.
@@ -43,9 +44,9 @@ impl Transaction {
         }
     }
 
-    /// Drops what came of the message.
+    /// Drops what came of the message; the ring has its buffers again.
     pub(super) fn drop_message(&mut self) {
-        self.wire = Wire::default();
+        std::mem::take(&mut self.wire).into_buffers().for_each(ring::recycle);
         self.held.clear();
     }
 
@@ -74,5 +75,5 @@ pub(super) fn sender_of(envelope: &Envelope) -> Mailbox {
 
 /// A recipient as facts have it.
 pub(super) fn mailbox_of(mailbox: SmtpMailbox<'_>) -> Mailbox {
-    Mailbox::new(mailbox.to_string().as_bytes())
+    Mailbox::of_parts(mailbox.local().as_bytes(), mailbox.domain().map(str::as_bytes))
 }

@@ -13,7 +13,7 @@ use weir_smtp::client::{Client, ClientConfig, ClientNeed, Outcome};
 use weir_smtp::{Envelope, Input, Stage};
 
 use super::pool::{PoolSpec, Ticket, Timeouts};
-use crate::limits::UPSTREAM_READ_BYTES;
+use crate::limits::RECEIVE_BUFFER_BYTES;
 use crate::ring::{self, Due, Segment, Segments, Stream, Watch, Watched};
 use crate::wire::Chunk;
 
@@ -261,8 +261,7 @@ impl Connection {
             if self.client.stage() == Stage::Message { spec.timeouts.dot } else { spec.timeouts.command };
         self.flush(spec).await?;
         self.watched.arm_read_until(within, self.due);
-        let (read, buffer) =
-            self.stream.read(self.input.lend(UPSTREAM_READ_BYTES), UPSTREAM_READ_BYTES).await;
+        let (read, buffer) = self.stream.read(self.input.lend(0), RECEIVE_BUFFER_BYTES).await;
         self.watched.disarm();
         self.input.restore(buffer);
         match read? {
@@ -276,10 +275,10 @@ impl Connection {
             return Ok(());
         }
         self.watched.arm_write(spec.timeouts.command);
-        let (written, mut output) = self.stream.write_all(std::mem::take(self.client.output())).await;
+        // The server's reply tells that it has come.
+        let (written, spare) = self.stream.post(std::mem::take(self.client.output())).await;
         self.watched.disarm();
-        output.clear();
-        *self.client.output() = output;
+        *self.client.output() = spare;
         written
     }
 

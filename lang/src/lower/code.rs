@@ -314,6 +314,7 @@ impl<'a> Code<'a> {
         let statement = Statement {
             verb: action.verb,
             shadow: action.shadow,
+            place: action.location.to_string().into(),
             location: action.location.clone(),
             args: args.collect(),
             rules,
