@@ -58,7 +58,8 @@ impl Session {
                     self.wire.clear();
                     Then::GoOn
                 }
-                Need::Close => {
+                // STARTTLS is not offered.
+                Need::Secure | Need::Close => {
                     self.flush().await;
                     Then::End
                 }
