@@ -100,7 +100,8 @@ async fn hold_one(load: Rc<Load>, held: Rc<Held>, time: Duration) {
     }
     tokio::time::sleep(time).await;
     let Ok(_turn) = held.turns.acquire().await else { return };
-    held.kept.set(held.kept.get() + u64::from(session.farewell().await));
+    let is_there = session.farewell().await;
+    held.kept.set(held.kept.get() + u64::from(is_there));
 }
 
 async fn open(load: &Rc<Load>) -> std::result::Result<Session, String> {
