@@ -2,6 +2,7 @@
 
 mod cpu;
 mod dice;
+mod dns;
 mod mark;
 mod orders;
 mod peer;
@@ -10,6 +11,7 @@ mod result;
 mod sink;
 mod source;
 mod source_cost;
+mod stand_in;
 mod tls;
 mod value;
 
@@ -36,6 +38,8 @@ struct Arguments {
 enum Run {
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
+    /// A name server that stands in for the world's: records, DNS lists, and what goes wrong with them.
+    Dns(Box<dns::Options>),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
     Sink(sink::Options),
     /// A load of mail in a closed or open loop, with latencies and the fate of each message.
@@ -47,6 +51,7 @@ enum Run {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Dns(options) => dns::run(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),
         Run::SourceCost(options) => source_cost::run(&options),
