@@ -1,5 +1,6 @@
 //! Load and comparison runs.
 
+mod clamd;
 mod cpu;
 mod dice;
 mod dns;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Run {
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
+    /// A virus scanner that stands in for clamd: a few signatures, and what goes wrong with it.
+    Clamd(clamd::Options),
     /// A name server that stands in for the world's: records, DNS lists, and what goes wrong with them.
     Dns(Box<dns::Options>),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
@@ -51,6 +54,7 @@ enum Run {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Clamd(options) => clamd::run(&options),
         Run::Dns(options) => dns::run(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),
