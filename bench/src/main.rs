@@ -1,20 +1,28 @@
 //! Load and comparison runs.
 
+mod clamd;
 mod cpu;
 mod dice;
+mod dns;
 mod mark;
+mod orders;
 mod peer;
 mod relay_cost;
 mod result;
 mod sink;
 mod source;
 mod source_cost;
+mod stand_in;
+mod tls;
 mod value;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What a run returns; every message names the program or file at fault.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -31,6 +39,10 @@ struct Arguments {
 enum Run {
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
+    /// A virus scanner that stands in for clamd: a few signatures, and what goes wrong with it.
+    Clamd(clamd::Options),
+    /// A name server that stands in for the world's: records, DNS lists, and what goes wrong with them.
+    Dns(Box<dns::Options>),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
     Sink(sink::Options),
     /// A load of mail in a closed or open loop, with latencies and the fate of each message.
@@ -42,6 +54,8 @@ enum Run {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Clamd(options) => clamd::run(&options),
+        Run::Dns(options) => dns::run(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),
         Run::SourceCost(options) => source_cost::run(&options),
