@@ -5,6 +5,7 @@ mod dice;
 mod mark;
 mod peer;
 mod relay_cost;
+mod report;
 mod result;
 mod sink;
 mod source;
@@ -31,6 +32,8 @@ struct Arguments {
 enum Run {
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
+    /// What `run` and `compare` found, as tables and as a page; with two results, what has changed.
+    Report(report::Options),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
     Sink(sink::Options),
     /// A load of mail in a closed or open loop, with latencies and the fate of each message.
@@ -42,6 +45,7 @@ enum Run {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Report(options) => report::run(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),
         Run::SourceCost(options) => source_cost::run(&options),
