@@ -2,6 +2,7 @@
 
 mod cpu;
 mod dice;
+mod instructions;
 mod mark;
 mod peer;
 mod relay_cost;
@@ -30,6 +31,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Run {
+    /// How many instructions weir takes for a message, counted by callgrind: they do not jitter as times do.
+    Instructions(instructions::Options),
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
     /// What `run` and `compare` found, as tables and as a page; with two results, what has changed.
@@ -44,6 +47,7 @@ enum Run {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
+        Run::Instructions(options) => instructions::run(&options),
         Run::RelayCost(options) => relay_cost::run(&options),
         Run::Report(options) => report::run(&options),
         Run::Sink(options) => sink::run(&options),

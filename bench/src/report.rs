@@ -23,6 +23,7 @@ use change::{Verdict, changes};
 
 #[allow(unused_imports, reason = "the commits that follow write pages with it")]
 pub(crate) use html::html;
+pub(crate) use number::percent;
 pub(crate) use text::text;
 
 /// The least change that matters, as a part of the value before.
