@@ -56,19 +56,19 @@ pub(super) fn figures(table: &FigureTable) -> String {
 /// What has changed of one server.
 pub(super) fn changes(changes: &[&Change]) -> String {
     let mut html = String::from(
-        "<div class=\"scroll\"><table class=\"changes\">\n<thead><tr><th>figure</th><th>unit</th><th>verdict</th>\
-         <th class=\"n\">before</th><th></th><th class=\"n\">after</th><th></th><th class=\"n\">change</th>\
-         <th>95&nbsp;% interval</th></tr></thead>\n<tbody>\n",
+        "<div class=\"scroll\"><table class=\"changes\">\n<thead><tr><th>figure</th><th>verdict</th>\
+         <th class=\"n\">change</th><th>95&nbsp;% interval</th><th>unit</th><th class=\"n\">before</th><th></th>\
+         <th class=\"n\">after</th><th></th></tr></thead>\n<tbody>\n",
     );
     for change in changes {
         let scale = change_scale(change);
         let (middle, bounds) = change_cells(change);
         let _ = writeln!(
             html,
-            "<tr>{}<td class=\"u\">{}</td><td>{}</td>{}{}<td class=\"n\">{middle}</td><td class=\"r\">{bounds}</td></tr>",
+            "<tr>{}<td>{}</td><td class=\"n\">{middle}</td><td class=\"r\">{bounds}</td><td class=\"u\">{}</td>{}{}</tr>",
             named(&change.figure),
-            scale.unit,
             chip(change.verdict),
+            scale.unit,
             cells(Some(&change.before), |value| scale.number(value)),
             cells(Some(&change.after), |value| scale.number(value)),
         );
