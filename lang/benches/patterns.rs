@@ -13,17 +13,31 @@ const WORDS: [&str; 24] = [
     "update",
 ];
 
-/// A rule of shipped kind, one in ten of which is proven by an automaton.
-fn set(count: usize) -> Result<Set, String> {
+const SYLLABLES: [&str; 8] = ["ka", "lo", "mi", "ten", "ur", "vas", "bel", "dri"];
+
+/// A word that the text does not have, another one for each number.
+fn rare(number: usize) -> String {
+    let at = |place: u32| SYLLABLES.get(number / 8_usize.pow(place) % 8).copied().unwrap_or("ka");
+    [at(3), at(2), at(1), at(0)].concat()
+}
+
+/// A word that the text has again and again.
+fn common(number: usize) -> String {
+    WORDS.get(number % WORDS.len()).copied().unwrap_or("word").to_owned()
+}
+
+/// The word of a number.
+type Word = fn(usize) -> String;
+
+/// Phrases of two such words and a number, and for one in ten an expression that an automaton proves.
+fn set(count: usize, word: Word) -> Result<Set, String> {
     let mut builder = Builder::new();
     for index in 0..count {
-        let word =
-            |offset: usize| WORDS.get((index * 7 + offset * 5) % WORDS.len()).copied().unwrap_or("word");
-        let added = if index % 10 == 0 {
-            let pattern = format!(r"\b(offer|deal){index} (of|for) {}\b", word(1));
+        let added = if index.is_multiple_of(10) {
+            let pattern = format!(r"\b(offer|deal){index} (of|for) {}\b", common(5));
             builder.add_regex(&Regex { pattern, ignore_case: true })
         } else {
-            builder.add_phrase(format!("{} {} number {index}", word(0), word(1)).as_bytes())
+            builder.add_phrase(format!("{} {} number {index}", word(index), word(index * 7)).as_bytes())
         };
         added.map_err(|error| error.to_string())?;
     }
@@ -46,8 +60,16 @@ fn text(bytes: usize) -> Vec<u8> {
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("scan");
-    for count in [1, 10, 100, 1000] {
-        let set = set(count).unwrap_or_else(|error| panic!("{error}"));
+    let sets: [(usize, &str, Word); 5] = [
+        (1, "pattern", rare),
+        (10, "patterns", rare),
+        (100, "patterns", rare),
+        (1000, "patterns", rare),
+        // Each word of the text begins one of them: the worst that a list of phrases can be.
+        (100, "patterns of common words", common),
+    ];
+    for (count, what, word) in sets {
+        let set = set(count, word).unwrap_or_else(|error| panic!("{error}"));
         let mut scratch = set.scratch();
         for kib in [4_usize, 64, 1024] {
             let text = text(kib * 1024);
@@ -56,16 +78,13 @@ fn main() {
             let hits = (0..).take(count).filter(|id| scratch.hit(PatternId(*id))).count();
             assert_eq!(hits, 1, "and nothing else");
             group.throughput(Throughput::Bytes(text.len() as u64));
-            group.bench_with_input(
-                BenchmarkId::new(format!("{count} patterns"), format!("{kib} KiB")),
-                &text,
-                |bencher, text| {
-                    bencher.iter(|| {
-                        set.scan(black_box(text), &mut scratch);
-                        scratch.hit(PatternId(0))
-                    });
-                },
-            );
+            let name = BenchmarkId::new(format!("{count} {what}"), format!("{kib} KiB"));
+            group.bench_with_input(name, &text, |bencher, text| {
+                bencher.iter(|| {
+                    set.scan(black_box(text), &mut scratch);
+                    scratch.hit(PatternId(0))
+                });
+            });
         }
     }
     group.finish();
