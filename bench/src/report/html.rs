@@ -118,7 +118,7 @@ fn plots(outcome: &Outcome, before: Option<&Outcome>) -> String {
         before.map(|outcome| Side { outcome, is_before: true }).into_iter().collect();
     sides.push(Side { outcome, is_before: false });
     let series = charts::series(&sides);
-    let events = charts::marked(&sides);
+    let (events, left_out) = charts::marked(&sides);
     let mut html = String::new();
     let over_time: Vec<Chart> =
         charts::latency(&series).into_iter().chain(charts::over_time(&series, &events)).collect();
@@ -126,7 +126,7 @@ fn plots(outcome: &Outcome, before: Option<&Outcome>) -> String {
         let _ = write!(html, "<h2>Latency, and what was read over time</h2>\n{}", legend(&series));
         html.push_str(&panel("over-time", &over_time));
         html.push_str("<p class=\"note\">Latency is the median of the rounds, with a band from the best to the worst. Over time, the thick line is the round with the middle throughput, thin lines are the others.</p>\n");
-        html.push_str(&event_list(&events));
+        html.push_str(&event_list(&events, left_out));
     }
     let figures = FigureTable::of(outcome).figures;
     let by_round = charts::by_round(&series, &figures);
@@ -168,7 +168,7 @@ fn panel(class: &str, charts: &[Chart]) -> String {
     html
 }
 
-fn event_list(events: &[Marked]) -> String {
+fn event_list(events: &[Marked], left_out: usize) -> String {
     if events.is_empty() {
         return String::new();
     }
@@ -186,6 +186,9 @@ fn event_list(events: &[Marked]) -> String {
         let _ = writeln!(html, "<li>{} <span class=\"muted\">{when}</span></li>", escaped(what));
     }
     html.push_str("</ol>\n");
+    if left_out > 0 {
+        let _ = writeln!(html, "<p class=\"note\">{left_out} more events are not marked.</p>");
+    }
     html
 }
 

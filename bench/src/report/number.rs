@@ -1,7 +1,5 @@
 //! Numbers for people: one unit and one number of decimals for all that stand side by side.
 
-use std::fmt::Write as _;
-
 use super::figures::Unit;
 
 /// Digits that the smallest number of a row is shown with, at least.
@@ -52,6 +50,12 @@ impl Scale {
         Self { factor, unit: name, decimals }
     }
 
+    /// The unit as it follows a number.
+    pub(crate) fn suffix(&self) -> String {
+        let space = if self.unit.is_empty() || self.unit.starts_with('/') { "" } else { " " };
+        format!("{space}{}", self.unit)
+    }
+
     /// The number without its unit.
     pub(crate) fn number(&self, value: f64) -> String {
         plain(value / self.factor, self.decimals)
@@ -93,12 +97,7 @@ pub(crate) fn plain(value: f64, decimals: usize) -> String {
 /// One number alone, with its unit.
 pub(crate) fn alone(unit: Unit, value: f64) -> String {
     let scale = Scale::of(unit, std::iter::once(value));
-    let mut text = scale.number(value);
-    if !scale.unit.is_empty() {
-        let space = if scale.unit.starts_with('/') { "" } else { " " };
-        let _ = write!(text, "{space}{}", scale.unit);
-    }
-    text
+    scale.number(value) + &scale.suffix()
 }
 
 /// A ratio: `0.93`, `12.4`, `120`.

@@ -90,20 +90,21 @@ pub(super) struct Marked {
     pub(super) times: Vec<f64>,
 }
 
-/// The events of all sides, those of one text together, by their first time.
-pub(super) fn marked(sides: &[Side<'_>]) -> Vec<Marked> {
+/// The events of all sides, those of one text together, by their first time; and how many there was no place for.
+pub(super) fn marked(sides: &[Side<'_>]) -> (Vec<Marked>, usize) {
     let mut all: Vec<Marked> = Vec::new();
+    let mut left_out = 0;
     for (seconds, what) in sides.iter().rev().flat_map(|side| events(side.outcome)) {
         let is_full = all.len() >= EVENTS_MAX;
         match all.iter_mut().find(|marked| marked.what == what) {
             Some(marked) if marked.times.iter().any(|time| (time - seconds).abs() < 0.75) => {}
             Some(marked) if marked.times.len() < MARKS_MAX => marked.times.push(seconds),
-            Some(_) => {}
-            None if is_full => {}
+            Some(_) => left_out += 1,
+            None if is_full => left_out += 1,
             None => all.push(Marked { what, times: vec![seconds] }),
         }
     }
-    all
+    (all, left_out)
 }
 
 /// Marks with their numbers, in the order of time.

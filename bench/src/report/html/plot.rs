@@ -15,6 +15,8 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 8.0;
 /// Height of a row of marks.
 const MARKS: f64 = 16.0;
+/// More marks than this are drawn faintly, so that the lines behind them can be seen.
+const MARKS_STRONG_MAX: usize = 30;
 /// Rows of marks; more marks than fit in them lie on each other.
 const MARK_ROWS: usize = 2;
 
@@ -127,6 +129,7 @@ impl Plot {
     /// Upright lines at times, each with a number in a row above the plot if it has one.
     pub(super) fn marks(&mut self, marks: &[(f64, Option<usize>, String)]) {
         let (bottom, top) = self.y.ends();
+        let many = if marks.len() > MARKS_STRONG_MAX { " many" } else { "" };
         // Where the last number of each row ends.
         let mut rows = [f64::NEG_INFINITY; MARK_ROWS];
         for (seconds, number, what) in marks {
@@ -134,7 +137,7 @@ impl Plot {
             let what = escaped(what);
             let _ = writeln!(
                 self.svg,
-                "<path class=\"mark\" d=\"M{at:.1} {top:.1}V{bottom:.1}\"><title>{what}</title></path>"
+                "<path class=\"mark{many}\" d=\"M{at:.1} {top:.1}V{bottom:.1}\"><title>{what}</title></path>"
             );
             let Some(number) = number else { continue };
             let free = rows.iter().position(|end| at - 8.0 > *end);

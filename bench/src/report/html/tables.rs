@@ -143,13 +143,13 @@ fn change_tile(change: &Change) -> String {
     let interval =
         if change.shift.bounds.is_some() { format!("95 % interval {bounds}") } else { String::new() };
     format!(
-        "<div class=\"tile\"><h3>{}, {}</h3><div class=\"big{class}\">{middle}</div><p>{} &rarr; {} {}</p>\
+        "<div class=\"tile\"><h3>{}, {}</h3><div class=\"big{class}\">{middle}</div><p>{} &rarr; {}{}</p>\
          <p class=\"muted\">{interval}</p><p>{}</p></div>\n",
         escaped(&shown.label),
         escaped(&change.server),
         scale.number(change.before.median),
         scale.number(change.after.median),
-        scale.unit,
+        scale.suffix(),
         chip(change.verdict)
     )
 }
@@ -160,7 +160,7 @@ fn ratio_tile(table: &FigureTable, subject: &str, figure: &str, found: &Spread) 
     let mut html = format!("<div class=\"tile\"><h3>{}</h3>", escaped(&shown.label));
     let ratios: Vec<(&str, Spread)> =
         table.others().into_iter().filter_map(|other| Some((other, table.ratio(figure, other)?))).collect();
-    let own = format!("{} {}", scale.number(found.median), scale.unit);
+    let own = scale.number(found.median) + &scale.suffix();
     if ratios.is_empty() {
         let range = format!("{}..{}", scale.number(found.min), scale.number(found.max));
         let _ = write!(
@@ -187,8 +187,8 @@ fn ratio_tile(table: &FigureTable, subject: &str, figure: &str, found: &Spread) 
             write!(
                 html,
                 "<div class=\"big{class}\">{middle}<small> &times; {other}</small></div><p class=\"muted\">{range} in single rounds</p>\
-                 <p>{own} to {other_own} {}</p>",
-                scale.unit
+                 <p>{own} to {other_own}{}</p>",
+                scale.suffix()
             )
         } else {
             write!(

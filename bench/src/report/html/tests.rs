@@ -144,6 +144,7 @@ fn a_crowded_page_keeps_its_shape() {
     outcome.runs = runs;
     outcome.scenario = "a scenario with <b>marks</b> & a name that is rather long for a telephone".into();
     let page = html(&outcome, None);
+    assert!(page.contains("24 more events are not marked"), "of 30 kinds, 4 times each");
     assert!(page.contains("&lt;b&gt;marks") && !page.contains("<b>marks"));
     for line in measured("crowded", &page, &[1280, 360]) {
         has(&line, &["lines=36"]);
@@ -169,8 +170,9 @@ fn an_outcome_of_nothing_is_a_page() {
 #[test]
 fn marks_are_numbered_by_their_text() {
     let outcome = sample::outcome();
-    let marked = charts::marked(&[Side { outcome: &outcome, is_before: false }]);
+    let (marked, left_out) = charts::marked(&[Side { outcome: &outcome, is_before: false }]);
     let whats: Vec<&str> = marked.iter().map(|marked| marked.what.as_str()).collect();
     assert_eq!(whats, ["reload balancer", "kill -9 scan1", "start scan1"]);
+    assert_eq!(left_out, 0);
     assert!(marked.iter().all(|marked| marked.times.len() == 1), "rounds have the same events");
 }
