@@ -25,6 +25,7 @@ use weir_lang::eval::Scratch;
 use weir_lang::plan::Ending;
 use weir_smtp::{Answer, Enhanced, Input, Need, Reply, Server, Stage};
 
+pub use edits::Edits;
 pub use seat::{Room, Seat};
 
 use crate::decide::decide;

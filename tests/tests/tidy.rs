@@ -166,6 +166,7 @@ fn orphan_faults(sources: &[Source]) -> Vec<Fault> {
             || name == "lib.rs"
             || name == "build.rs"
             || folder == "bin"
+            || folder == "benches"
             || (folder == "tests" && !in_src(path))
     };
     let lost = sources.iter().filter(|source| {
@@ -173,6 +174,24 @@ fn orphan_faults(sources: &[Source]) -> Vec<Fault> {
         !roots(path) && !declared.contains(path)
     });
     lost.map(|source| source.fault(1, "no `mod` leads to this file".into())).collect()
+}
+
+/// Settings of a manifest with which tests would not run. A benchmark has a harness of its own; `tests/run` runs it as a test.
+fn hidden_faults(folder: &str, manifest: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut section = "";
+    for (line, text) in manifest.lines().enumerate() {
+        if text.starts_with('[') {
+            section = text;
+        }
+        let is_own = |word: &str| word == "harness = false" && section == "[[bench]]";
+        let words = ["autotests", "doctest = false", "test = false", "harness = false"];
+        if let Some(word) = words.into_iter().find(|word| text.contains(word) && !is_own(word)) {
+            let message = format!("`{word}` hides tests");
+            faults.push(Fault::new(&format!("{folder}/Cargo.toml"), line + 1, message));
+        }
+    }
+    faults
 }
 
 fn in_src(path: &Path) -> bool {
@@ -283,6 +302,9 @@ fn each_check_can_fail() {
     assert_eq!(lines(ignored_faults(&dns("#[cfg_attr(miri, ignore)]\nfn f() {}"))), [1]);
     assert!(ignored_faults(&dns("f(x, ignore_case)")).is_empty());
     assert_eq!(lines(ignored_faults(&dns("/// ```ignore\n/// f()\n/// ```\nfn f() {}"))), [1]);
+    let hides = |manifest: &str| lines(hidden_faults("lang", manifest));
+    assert_eq!(hides("[[test]]\nname = \"x\"\nharness = false\n"), [3]);
+    assert_eq!(hides("[[bench]]\nharness = false\n[lib]\ndoctest = false\n"), [4]);
     assert_eq!(lines(exception_faults(&dns("#[allow(dead_code)]\nfn f() {}"))), [1]);
     assert!(exception_faults(&dns("// The peer decides.\n#[allow(dead_code)]\nfn f() {}")).is_empty());
     assert_eq!(lines(opening_faults(&dns("use std::fs;"))), [1]);
@@ -335,14 +357,9 @@ fn every_test_runs() {
     let sources = repository();
     let mut faults: Vec<Fault> = sources.iter().flat_map(ignored_faults).collect();
     faults.extend(orphan_faults(&sources));
-    for folder in CRATES {
-        let manifest = read(&format!("{folder}/Cargo.toml"));
-        for word in ["autotests", "test = false", "harness = false", "doctest = false"] {
-            if manifest.contains(word) {
-                faults.push(Fault::new(&format!("{folder}/Cargo.toml"), 1, format!("`{word}` hides tests")));
-            }
-        }
-    }
+    faults.extend(
+        CRATES.iter().flat_map(|folder| hidden_faults(folder, &read(&format!("{folder}/Cargo.toml")))),
+    );
     none(&faults);
 }
 

@@ -15,7 +15,7 @@ const LINE_BYTES_MAX: usize = 998;
 
 /// The changes of one message.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Edits {
+pub struct Edits {
     /// Whole lines with CRLF, in the order in which they were added.
     added: Vec<u8>,
     /// Names to be taken out.
@@ -24,7 +24,7 @@ pub(crate) struct Edits {
 
 impl Edits {
     /// Adds a line. The value is one line: what reads CR or LF in it was taken out when it was rendered.
-    pub(crate) fn add(&mut self, name: &str, value: &[u8]) {
+    pub fn add(&mut self, name: &str, value: &[u8]) {
         let value = value.get(..VALUE_BYTES_MAX.min(value.len())).unwrap_or_default();
         self.added.extend_from_slice(name.as_bytes());
         self.added.push(b':');
@@ -51,17 +51,17 @@ impl Edits {
     }
 
     /// Takes out all lines of this name that the message came with.
-    pub(crate) fn remove(&mut self, name: &str) {
+    pub fn remove(&mut self, name: &str) {
         self.removed.push(name.to_owned());
     }
 
     /// Lines added so far.
-    pub(crate) fn added(&self) -> &[u8] {
+    pub fn added(&self) -> &[u8] {
         &self.added
     }
 
     /// The message's stretches that are left when the removed lines are cut out.
-    pub(crate) fn kept(&self, wire: &Wire) -> Vec<Chunk> {
+    pub fn kept(&self, wire: &Wire) -> Vec<Chunk> {
         if self.removed.is_empty() {
             return wire.chunks().to_vec();
         }
