@@ -29,6 +29,8 @@ pub struct Parcel<'a> {
     pub head: Vec<u8>,
     /// What came in, less what was cut out.
     pub body: Vec<Chunk>,
+    /// No line of it is dot-stuffed.
+    pub is_plain: bool,
     /// The transaction's id, for the log.
     pub id: Id,
     /// The session's, too.
@@ -52,12 +54,12 @@ pub enum Handed {
 
 /// Sends it to a server of the pool.
 pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed {
-    let Parcel { envelope, head, body, id, sid, generation } = parcel;
+    let Parcel { envelope, head, body, is_plain, id, sid, generation } = parcel;
     let event = |name| {
         let event = local.log.event(name).field("sid", sid.as_str()).field("qid", id.as_str());
         event.field("gen", generation).field("pool", &pool.spec.name)
     };
-    let parcel = connection::Parcel { envelope, head: Rc::new(head), body };
+    let parcel = connection::Parcel { envelope, head: Rc::new(head), body, is_plain };
     let mut tried = Vec::new();
     let mut busy = None;
     let first = Instant::now();

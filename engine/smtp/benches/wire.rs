@@ -112,7 +112,7 @@ fn fed(server: &mut Server, input: &mut Input, read: &[u8]) -> (usize, usize) {
             }
             Need::Body(range) => bytes += input.bytes(range).len(),
             Need::Spoiled(_) => {}
-            Need::Bytes | Need::Close => break,
+            Need::Bytes | Need::Secure | Need::Close => break,
         }
     }
     server.output().clear();

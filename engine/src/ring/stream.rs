@@ -309,6 +309,11 @@ impl Stream {
             .is_ok_and(|bytes| bytes > 0)
     }
 
+    /// Whether the end of the input is known to have come, read or not. Before the first read it is not.
+    pub fn has_ended(&self) -> bool {
+        self.inbox.end.get().is_some()
+    }
+
     /// Sends small writes at once. Every write of weir is a whole batch of replies or commands, so it wants this.
     pub fn set_nodelay(&self) -> io::Result<()> {
         self.socket.options().set_tcp_nodelay(true)

@@ -18,6 +18,9 @@ use crate::scheme::Phase;
 use crate::spool;
 use crate::upstream::pool::Pool;
 
+/// A dot and its CRLF.
+const FINAL_DOT_BYTES: u64 = 3;
+
 const NOT_STORED: Reply<'static> =
     Reply::new(452, Enhanced::new(4, 3, 1), "the message could not be stored, try again later");
 
@@ -84,6 +87,7 @@ impl Session {
             envelope: self.server.envelope(),
             head,
             body,
+            is_plain: self.is_plain(),
             id: self.transaction_id(),
             sid: self.id,
             generation: self.facts.generation.number,
@@ -99,6 +103,11 @@ impl Session {
                 self.finish(Answer::Reply(&reply));
             }
         }
+    }
+
+    /// Whether what came in has no stuffed dot: its wire form is longer than the message by the final dot alone.
+    fn is_plain(&self) -> bool {
+        self.transaction.wire.bytes() as u64 == self.server.message_bytes() + FINAL_DOT_BYTES
     }
 
     async fn store(&mut self, statement: StatementId, folder: &Path) {

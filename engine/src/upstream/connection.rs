@@ -4,13 +4,14 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_smtp::client::{Client, ClientConfig, ClientNeed, Outcome};
-use weir_smtp::{Envelope, Input, Stage};
+use weir_smtp::{Envelope, Extension, Input, Stage};
 
 use super::pool::{PoolSpec, Ticket, Timeouts};
 use crate::limits::RECEIVE_BUFFER_BYTES;
@@ -25,22 +26,47 @@ pub struct Parcel<'a> {
     pub head: Rc<Vec<u8>>,
     /// What came in, less what was cut out.
     pub body: Vec<Chunk>,
+    /// No line of it is dot-stuffed: without its final dot, the wire form is the message itself.
+    pub is_plain: bool,
 }
+
+/// The end of a message in wire form, behind its last line.
+const FINAL_DOT: &[u8] = b".\r\n";
 
 impl Parcel<'_> {
     fn bytes(&self) -> usize {
         self.head.len() + self.body.iter().map(|(_, range)| range.len()).sum::<usize>()
     }
 
-    fn segments(&self) -> Segments {
-        let mut segments = Segments::default();
-        segments.push(Segment::Shared(Rc::clone(&self.head), 0..self.head.len()));
+    /// Appends the first `bytes` of the message.
+    fn write(&self, bytes: usize, segments: &mut Segments) {
+        let mut rest = bytes;
+        let mut push = |buffer: &Rc<Vec<u8>>, range: Range<usize>| {
+            let taken = range.len().min(rest);
+            rest -= taken;
+            segments.push(Segment::Shared(Rc::clone(buffer), range.start..range.start + taken));
+        };
+        push(&self.head, 0..self.head.len());
         for (buffer, range) in &self.body {
-            segments.push(Segment::Shared(Rc::clone(buffer), range.clone()));
+            push(buffer, range.clone());
         }
-        segments
     }
 }
+
+/// How a message goes.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// After DATA and its 354, dot-stuffed.
+    Stuffed,
+    /// Together with its envelope, as one chunk (RFC 3030): one round trip instead of two.
+    Chunk,
+}
+
+/// The largest message that goes as a chunk, in bytes: it is under way before its envelope is accepted.
+const CHUNK_BYTES_MAX: usize = 256 << 10;
+/// A connection that was not used for longer is asked first whether it still lives: a server that had closed it would leave us unsure of
+/// a chunk's fate.
+const CHUNK_UNUSED_MAX: Duration = Duration::from_secs(1);
 
 /// What a server made of a message.
 #[derive(Debug)]
@@ -69,7 +95,9 @@ struct Connection {
     watched: Watched,
     client: Client,
     input: Input,
+    segments: Segments,
     transactions: u32,
+    used: Instant,
     idle_until: Instant,
     /// When the transaction under way must have ended.
     due: Due,
@@ -121,7 +149,8 @@ impl Connections {
                     // The client's reply does not wait for the farewell.
                     ring::spawn(connection.quit());
                 } else if connection.settle(spec).await {
-                    connection.idle_until = Instant::now() + spec.reuse_idle;
+                    connection.used = Instant::now();
+                    connection.idle_until = connection.used + spec.reuse_idle;
                     self.keep(address, connection);
                 }
                 sent
@@ -138,7 +167,7 @@ impl Connections {
         let kept = idle.get_mut(&address)?;
         // The latest used first, so that the others can grow old and go.
         while let Some(connection) = kept.pop() {
-            if connection.idle_until > now {
+            if connection.idle_until > now && !connection.stream.has_ended() {
                 return Some(connection);
             }
         }
@@ -194,7 +223,9 @@ impl Connection {
             stream,
             client: Client::new(config),
             input: Input::default(),
+            segments: Segments::default(),
             transactions: 0,
+            used: Instant::now(),
             idle_until: Instant::now(),
         }
     }
@@ -205,34 +236,52 @@ impl Connection {
         self.due = self.watched.due(command + data + dot);
         let reused = self.transactions > 0;
         self.transactions += 1;
-        let mut has_dot = false;
+        let form = self.form(parcel);
+        let mut is_sent = false;
         let mut has_started = false;
-        let trouble = |has_dot: bool, reason: String| {
-            if has_dot { Trouble::AfterDot(reason) } else { Trouble::BeforeDot(reason) }
-        };
         loop {
+            // What was refused will not be delivered, even if all of it is there.
+            let has_dot = is_sent && !self.client.is_refused();
+            let trouble = |reason: String| {
+                if has_dot { Trouble::AfterDot(reason) } else { Trouble::BeforeDot(reason) }
+            };
             match self.client.next(&mut self.input) {
                 ClientNeed::Bytes => match self.exchange(spec).await {
                     Ok(()) => {}
                     Err(_) if reused && !has_dot && !self.watched.expired() => return Err(Trouble::Stale),
-                    Err(error) => return Err(trouble(has_dot, self.reason(&error))),
+                    Err(error) => return Err(trouble(self.reason(&error))),
                 },
-                ClientNeed::Ready if has_started => return Err(trouble(has_dot, String::from("no outcome"))),
+                ClientNeed::Ready if has_started => return Err(trouble(String::from("no outcome"))),
                 ClientNeed::Ready => {
                     has_started = true;
-                    self.client.start(parcel.envelope, parcel.bytes() as u64);
+                    self.start(form(&self.client), parcel);
                 }
                 ClientNeed::Message => {
-                    self.write_message(spec, parcel).await.map_err(Trouble::BeforeDot)?;
-                    has_dot = true;
+                    self.write_message(spec, parcel, form(&self.client)).await.map_err(Trouble::BeforeDot)?;
+                    is_sent = true;
                     self.client.sent();
                 }
                 ClientNeed::Done(outcome) => return self.outcome(outcome, reused, has_dot),
                 ClientNeed::Close if reused && !has_dot => return Err(Trouble::Stale),
-                ClientNeed::Close => {
-                    return Err(trouble(has_dot, String::from("the server ended the session")));
-                }
+                ClientNeed::Close => return Err(trouble(String::from("the server ended the session"))),
             }
+        }
+    }
+
+    /// How this message goes to a server that offers what this one will have offered.
+    fn form(&self, parcel: &Parcel<'_>) -> impl Fn(&Client) -> Form + use<> {
+        let fits = parcel.is_plain && parcel.bytes() <= CHUNK_BYTES_MAX;
+        let may_chunk = fits && self.used.elapsed() <= CHUNK_UNUSED_MAX;
+        move |client| {
+            if may_chunk && client.offered().has(Extension::Chunking) { Form::Chunk } else { Form::Stuffed }
+        }
+    }
+
+    fn start(&mut self, form: Form, parcel: &Parcel<'_>) {
+        let bytes = parcel.bytes();
+        match form {
+            Form::Stuffed => self.client.start(parcel.envelope, bytes as u64),
+            Form::Chunk => self.client.start_chunk(parcel.envelope, (bytes - FINAL_DOT.len()) as u64),
         }
     }
 
@@ -282,11 +331,26 @@ impl Connection {
         written
     }
 
-    /// Writes the message. When this fails the final dot has not left this host, so the server cannot have taken it.
-    async fn write_message(&mut self, spec: &PoolSpec, parcel: &Parcel<'_>) -> Result<(), String> {
+    /// Writes the message, and the commands before it that wait for no reply. When this fails the last of it has not left
+    /// this host, so the server cannot have taken it.
+    async fn write_message(
+        &mut self,
+        spec: &PoolSpec,
+        parcel: &Parcel<'_>,
+        form: Form,
+    ) -> Result<(), String> {
+        let mut segments = std::mem::take(&mut self.segments);
+        segments.push(Segment::Owned(std::mem::take(self.client.output())));
+        let end = if form == Form::Chunk { FINAL_DOT.len() } else { 0 };
+        parcel.write(parcel.bytes() - end, &mut segments);
         self.watched.arm_write(spec.timeouts.data);
-        let (written, _) = self.stream.write_segments(parcel.segments()).await;
+        let (written, mut segments) = self.stream.write_segments(segments).await;
         self.watched.disarm();
+        if let Some(Segment::Owned(mut output)) = segments.drain().next() {
+            output.clear();
+            *self.client.output() = output;
+        }
+        self.segments = segments;
         written.map_err(|error| format!("writing the message: {error}"))
     }
 
