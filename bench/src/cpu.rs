@@ -45,6 +45,18 @@ pub(crate) fn read(root: u32) -> Result<Cpu> {
     Ok(cpu)
 }
 
+/// Resident memory of the whole tree below `root`, in bytes; pages that processes share count for each.
+pub(crate) fn resident_bytes(root: u32) -> Result<u64> {
+    let mut kib = 0;
+    for pid in tree(root)? {
+        // A process may end while we look.
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        kib += line.map_or(Ok(0), |line| number(line.trim().split(' ').next()))?;
+    }
+    Ok(kib * 1024)
+}
+
 /// User and system time of all children of this process that have ended and were waited for, in steps of 10 ms.
 pub(crate) fn of_children() -> Result<Duration> {
     let stat = fs::read_to_string("/proc/self/stat")?;
@@ -109,6 +121,12 @@ mod tests {
             let status = std::process::Command::new("sh").args(count).status();
             assert!(status.expect("there is a shell").success());
         }
+    }
+
+    #[test]
+    fn memory_is_counted() {
+        let bytes = resident_bytes(std::process::id()).expect("our own /proc entry");
+        assert!(bytes > 100 << 10, "{bytes}");
     }
 
     #[test]

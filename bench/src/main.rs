@@ -2,10 +2,16 @@
 
 mod cpu;
 mod dice;
+mod interrupt;
+mod loopback;
 mod mark;
 mod peer;
+mod place;
+mod process;
 mod relay_cost;
 mod result;
+mod run;
+mod scenario;
 mod sink;
 mod source;
 mod source_cost;
@@ -31,6 +37,11 @@ struct Arguments {
 enum Run {
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
+    /// Run a scenario: servers, load, what is done to the servers meanwhile, and what is expected.
+    #[command(name = "run")]
+    Scenario(run::Options),
+    /// List the scenarios that come with this program, or write them out.
+    Scenarios(run::ListOptions),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
     Sink(sink::Options),
     /// A load of mail in a closed or open loop, with latencies and the fate of each message.
@@ -39,9 +50,25 @@ enum Run {
     SourceCost(source_cost::Options),
 }
 
+/// Whether a command of this program takes these words; if not, why.
+fn understands(command: &str, words: &[String]) -> std::result::Result<(), String> {
+    let line = ["weir-bench", command].into_iter().chain(words.iter().map(String::as_str));
+    match Arguments::try_parse_from(line) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let text = error.to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let first = first.strip_prefix("error: ").unwrap_or(first);
+            Err(format!("{first}\nsee `weir-bench {command} --help`"))
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Scenario(options) => run::run(&options),
+        Run::Scenarios(options) => run::list(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),
         Run::SourceCost(options) => source_cost::run(&options),

@@ -4,6 +4,7 @@
 mod letter;
 mod load;
 mod pace;
+mod sample;
 mod session;
 mod tally;
 
@@ -27,6 +28,9 @@ use letter::{Letters, Sizes, sizes};
 use pace::Rate;
 use tally::Tally;
 
+pub(crate) use sample::Sample;
+pub(crate) use tally::histogram;
+
 /// Most sessions at once: one operation of the ring for each.
 const SESSIONS_MAX: u64 = 15_000;
 /// Messages of a run that names neither their number nor a time.
@@ -37,7 +41,9 @@ const REFUSED_PAUSE: Duration = Duration::from_millis(20);
 const PROGRESS_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Exit status 0 when the run has ended, whatever the server said; the summary says what became of the messages. Latency is from
 the intended start to the reply to the dot, connecting included; slow writers and refused messages are not in it.
 
@@ -45,7 +51,8 @@ Examples:
   weir-bench source 127.0.0.1:2525 --messages 100000 --sessions 50
   weir-bench source 127.0.0.1:2525 --rate 2000 --for 60s --size 4KiB:80%,32KiB..256KiB:20% --json
   weir-bench source 127.0.0.1:2525 --rate 500..5000/500:10s --clients 127.1.0.0/16 --listed 127.0.0.2 --listed-share 30%
-  weir-bench source 127.0.0.1:2525 --mail corpus/ --per-connection 1 --pregreet 5% --unknown 20% --slow 1% --drop 2%")]
+  weir-bench source 127.0.0.1:2525 --mail corpus/ --per-connection 1 --pregreet 5% --unknown 20% --slow 1% --drop 2%"
+)]
 pub(crate) struct Options {
     /// The server.
     #[arg(value_name = "IP:PORT")]
@@ -116,6 +123,9 @@ pub(crate) struct Options {
     /// Print the summary as one line of JSON.
     #[arg(long)]
     json: bool,
+    /// Before it, a line of JSON each second about that second, with the latencies that were counted in it.
+    #[arg(long, requires = "json")]
+    samples: bool,
 }
 
 /// clap takes a `Vec` for several values; this is one.
@@ -220,13 +230,19 @@ async fn drive(options: Options, letters: Letters, dice: Dice) -> Result<()> {
 /// Runs all sessions to their end and prints what became of them.
 async fn finish(load: Rc<Load>) -> Result<()> {
     let sessions: Vec<_> = (0..load.options.sessions).map(|_| ring::spawn(Rc::clone(&load).work())).collect();
-    let progress = std::io::stderr().is_terminal().then(|| ring::spawn(Rc::clone(&load).show_progress()));
+    let is_watched = std::io::stderr().is_terminal() && !load.options.samples;
+    let progress = is_watched.then(|| ring::spawn(Rc::clone(&load).show_progress()));
+    let sampling = load.options.samples.then(|| ring::spawn(Rc::clone(&load).print_samples()));
     for session in sessions {
         session.await?;
     }
     if let Some(progress) = progress {
         progress.abort();
         eprint!("\r\x1b[K");
+    }
+    if let Some(sampling) = sampling {
+        sampling.abort();
+        load.print_sample();
     }
     let summary = load.tally.borrow().summary(load.run, load.began);
     if load.options.json {

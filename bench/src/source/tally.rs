@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
+use super::sample::Sample;
 use crate::value::real;
 
 /// Longest latency that is told apart, in microseconds: an hour.
@@ -14,6 +15,11 @@ const LATENCY_US_MAX: u64 = 3_600_000_000;
 const LATENCY_DIGITS: u8 = 3;
 /// Most serials of each kind that the summary lists; more are only counted.
 const SERIALS_LISTED_MAX: usize = 1000;
+
+/// An empty histogram of latencies in microseconds.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LATENCY_US_MAX, LATENCY_DIGITS).expect("the bounds are constants")
+}
 
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,8 +47,10 @@ pub(super) enum Kind {
 /// The book of a run.
 pub(super) struct Tally {
     latency: Histogram<u64>,
-    /// Of messages in this second, for the progress line.
+    /// Of messages in this second, for the progress line and for samples.
     recent: Histogram<u64>,
+    /// Accepted and failed when the last sample was taken.
+    sampled: (u64, u64),
     codes: BTreeMap<u16, u64>,
     /// Serials that no server has: the next attempts use them again.
     free: BTreeSet<u64>,
@@ -63,11 +71,10 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        let histogram =
-            || Histogram::new_with_max(LATENCY_US_MAX, LATENCY_DIGITS).expect("the bounds are constants");
         Self {
             latency: histogram(),
             recent: histogram(),
+            sampled: (0, 0),
             codes: BTreeMap::new(),
             free: BTreeSet::new(),
             unsure: Vec::new(),
@@ -127,8 +134,25 @@ impl Tally {
         let rate = real(self.recent.len()) / since.as_secs_f64();
         let p99 = self.recent.value_at_quantile(0.99);
         self.recent.reset();
-        let (accepted, failed) = (self.accepted, self.refused + self.not_taken + self.unsure.len() as u64);
-        format!("{accepted} accepted, {rate:.0}/s, p99 {}, {failed} not accepted", shown(p99))
+        format!("{} accepted, {rate:.0}/s, p99 {}, {} not accepted", self.accepted, shown(p99), self.failed())
+    }
+
+    /// Attempts that were meant to be accepted and were not.
+    fn failed(&self) -> u64 {
+        self.refused + self.not_taken + self.unsure.len() as u64
+    }
+
+    /// What came since the last call.
+    pub(super) fn sample(&mut self, seconds: f64) -> Sample {
+        let (accepted, failed) = (self.accepted, self.failed());
+        let (accepted_before, failed_before) = std::mem::replace(&mut self.sampled, (accepted, failed));
+        let latency_us = self
+            .recent
+            .iter_recorded()
+            .map(|step| (step.value_iterated_to(), step.count_at_value()))
+            .collect();
+        self.recent.reset();
+        Sample { seconds, accepted: accepted - accepted_before, failed: failed - failed_before, latency_us }
     }
 
     /// What is told at the end.
