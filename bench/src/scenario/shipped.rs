@@ -20,6 +20,10 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files!(
     "balancer/balancer.weir"
     "balancer/scenario.toml"
+    "overload/overload.weir"
+    "overload/scenario.toml"
+    "sink/scenario.toml"
+    "sink/sink.weir"
 );
 
 /// The names of the shipped scenarios.
