@@ -5,6 +5,7 @@ mod dice;
 mod interrupt;
 mod loopback;
 mod mark;
+mod orders;
 mod peer;
 mod place;
 mod process;
@@ -15,12 +16,16 @@ mod scenario;
 mod sink;
 mod source;
 mod source_cost;
+mod tls;
 mod value;
 
 use std::error::Error;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What a run returns; every message names the program or file at fault.
 type Result<T> = std::result::Result<T, Box<dyn Error>>;

@@ -17,11 +17,12 @@ use serde_json::json;
 use tokio::sync::Notify;
 use weir::ring::{self, Listener, Watch};
 use weir_smtp::server::ServerLimits;
-use weir_smtp::{Envelope, ServerConfig};
+use weir_smtp::{Envelope, Extension, Extensions, ServerConfig};
 
-use crate::Result;
 use crate::dice::Dice;
+use crate::tls::{self, Link};
 use crate::value::{duration, real, size};
+use crate::{Result, orders};
 use fault::Faults;
 use ledger::{Ledger, SERIALS_MAX};
 use session::Session;
@@ -29,7 +30,9 @@ use session::Session;
 pub(crate) use ledger::{Book, Seen};
 
 /// Most sessions at once; further ones wait in the kernel.
-const SESSIONS_MAX: usize = 15_000;
+const SESSIONS_MAX: usize = 50_000;
+/// What it calls itself.
+const NAME: &str = "sink.example.org";
 /// Most recipients of a message.
 const RECIPIENTS_MAX: usize = 10_000;
 /// Pause after an accept that failed, which is for want of descriptors.
@@ -42,9 +45,13 @@ const ROOM_PAUSE: Duration = Duration::from_millis(1);
 Ends with SIGINT or SIGTERM, after --messages, or after --for. Exit status 1 if a marked message was lost, doubled, altered
 or out of its envelope. Without --messages, lost are the gaps below the highest serial of a run.
 
+Faults can be changed while it runs, by lines on standard input: `refuse rcpt=450:5%` is as --refuse rcpt=450:5% in the place of
+what was said of refuse before, `refuse none` takes that back, and `none` ends all faults. Each is answered on standard error.
+
 Examples:
   weir-bench sink --listen 127.0.0.1:2525
   weir-bench sink --messages 100000 --for 60s --json
+  weir-bench sink --tls --without chunking
   weir-bench sink --latency dot=20ms --refuse rcpt=450:5%,dot=554:1% --close body=1%,taken=0.5% --stall data=0.1%")]
 pub(crate) struct Options {
     /// Where it listens; port 0 takes a free one, which is printed on standard error.
@@ -59,6 +66,12 @@ pub(crate) struct Options {
     /// The largest message, as EHLO says it.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
     size_max: usize,
+    /// Offer STARTTLS, with a certificate that it makes and signs itself.
+    #[arg(long)]
+    tls: bool,
+    /// Do not offer these extensions; `chunking,pipelining`.
+    #[arg(long, value_name = "EXTENSION", value_delimiter = ',', value_parser = extension)]
+    without: Vec<Extension>,
     /// The same seed makes the same throws for faults.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -73,10 +86,21 @@ pub(crate) struct Options {
     faults: Faults,
 }
 
+fn extension(text: &str) -> std::result::Result<Extension, String> {
+    let known = || {
+        let known: Vec<_> =
+            Extensions::ALL.iter().map(|extension| extension.keyword().to_lowercase()).collect();
+        format!("`{text}` is no extension that is spoken here: {}", known.join(", "))
+    };
+    Extension::parse(text).ok_or_else(known)
+}
+
 /// What the sessions share.
 struct Sink {
-    faults: Faults,
+    faults: RefCell<Faults>,
     server: Arc<ServerConfig>,
+    /// `None` without --tls.
+    tls: Option<Arc<rustls::ServerConfig>>,
     watch: Watch,
     dice: RefCell<Dice>,
     ledger: RefCell<Ledger>,
@@ -95,6 +119,9 @@ struct Counts {
     stalled: u64,
     /// Messages with bare line breaks and the like, which the machine refuses by itself.
     spoiled: u64,
+    /// Connections inside TLS, and those that did not come to it.
+    secured: u64,
+    handshakes_failed: u64,
     span: Option<(Instant, Instant)>,
 }
 
@@ -122,7 +149,8 @@ impl Sink {
             let summary = json!({
                 "messages": ledger.messages, "distinct": ledger.distinct(), "bytes": ledger.bytes,
                 "seconds": seconds, "messages_per_second": rate, "connections": counts.connections,
-                "sessions_peak": counts.sessions_peak, "spoiled": counts.spoiled, "faults": faults,
+                "sessions_peak": counts.sessions_peak, "spoiled": counts.spoiled, "secured": counts.secured,
+                "handshakes_failed": counts.handshakes_failed, "faults": faults,
                 "audit": audit.json(), "whole": audit.is_whole(),
             });
             println!("{summary}");
@@ -135,6 +163,12 @@ impl Sink {
             );
             println!("from first to last {seconds:.3} s, {rate:.0} messages/s");
             println!("connections {}, at most {} at once", counts.connections, counts.sessions_peak);
+            if self.tls.is_some() {
+                println!(
+                    "inside TLS {}, handshakes that failed {}",
+                    counts.secured, counts.handshakes_failed
+                );
+            }
             println!(
                 "faults: refused {}, closed {}, stalled {}",
                 counts.refused, counts.closed, counts.stalled
@@ -147,6 +181,7 @@ impl Sink {
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
+    ring::raise_descriptor_limit()?;
     let listener =
         TcpListener::bind(options.listen).map_err(|error| format!("{}: {error}", options.listen))?;
     eprintln!("listening on {}", listener.local_addr()?);
@@ -156,8 +191,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 async fn serve(options: &Options, listener: TcpListener) -> Result<()> {
     let listener = Listener::from_std(listener)?;
     let sink = Rc::new(Sink {
-        faults: options.faults.clone(),
-        server: Arc::new(config(options.size_max)),
+        faults: RefCell::new(options.faults.clone()),
+        server: Arc::new(config(options)),
+        tls: if options.tls { Some(tls::server(NAME)?) } else { None },
         watch: Watch::start(),
         dice: RefCell::new(Dice::new(options.seed)),
         ledger: RefCell::default(),
@@ -165,6 +201,10 @@ async fn serve(options: &Options, listener: TcpListener) -> Result<()> {
         open: Cell::new(0),
         expected: options.messages,
         complete: Notify::new(),
+    });
+    let obeying = ring::spawn({
+        let sink = Rc::clone(&sink);
+        orders::obey(move |line| orders::change(&mut *sink.faults.borrow_mut(), line))
     });
     let accepting = ring::spawn(accept_always(Rc::clone(&sink), listener));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
@@ -185,6 +225,7 @@ async fn serve(options: &Options, listener: TcpListener) -> Result<()> {
         let book = serde_json::to_vec(&sink.ledger.borrow().book())?;
         std::fs::write(path, book).map_err(|error| format!("{}: {error}", path.display()))?;
     }
+    obeying.abort();
     sink.finish(options.json)
 }
 
@@ -200,13 +241,15 @@ async fn settle(sink: &Sink) {
 }
 
 /// Everything that ends a client's session for its bad manners is out of reach: here the client is the one that is tested.
-fn config(size_max: usize) -> ServerConfig {
+fn config(options: &Options) -> ServerConfig {
     let mut limits = ServerLimits { recipients_max: RECIPIENTS_MAX, ..ServerLimits::default() };
     limits.errors_max = u32::MAX;
     limits.bad_commands_max = u32::MAX;
     limits.idle_commands_max = u32::MAX;
-    limits.body.message_bytes_max = size_max as u64;
-    ServerConfig { limits, ..ServerConfig::new("sink.example.org") }
+    limits.body.message_bytes_max = options.size_max as u64;
+    let offered = if options.tls { Extensions::ALL } else { Extensions::ALL.without(Extension::StartTls) };
+    let extensions = options.without.iter().fold(offered, |offered, extension| offered.without(*extension));
+    ServerConfig { limits, extensions, ..ServerConfig::new(NAME) }
 }
 
 async fn accept_always(sink: Rc<Sink>, listener: Listener) {
@@ -225,7 +268,7 @@ async fn accept_always(sink: Rc<Sink>, listener: Listener) {
         }
         let of_session = Rc::clone(&sink);
         ring::spawn(async move {
-            Session::new(Rc::clone(&of_session), stream).serve().await;
+            Session::new(Rc::clone(&of_session), Link::plain(stream)).serve().await;
             of_session.open.set(of_session.open.get() - 1);
         });
         while sink.open.get() >= SESSIONS_MAX {

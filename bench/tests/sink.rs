@@ -98,10 +98,71 @@ fn wrong_values_are_explained() {
         (["--latency", "5"], "no time"),
         (["--messages", "0"], "1.."),
         (["--bytewise", "200%"], "no share"),
+        (["--without", "AUTH"], "no extension"),
     ] {
         let output = bench(&["sink"]).args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(text.contains(word), "{text}");
     }
+}
+
+#[test]
+fn faults_come_and_go_by_order() {
+    let mut sink = Sink::start(&["--refuse", "mail=451:100%"]);
+    assert_eq!(codes(sink.address, &ENVELOPE[..2]), [220, 250, 451]);
+    assert_eq!(sink.order("refuse rcpt=450:100%"), "done: refuse rcpt=450:100%");
+    assert_eq!(codes(sink.address, &ENVELOPE), [220, 250, 250, 450, 554]);
+    assert!(sink.order("refuse rcpt=250:5%").starts_with("not done: refuse rcpt=250:5%: "));
+    assert_eq!(codes(sink.address, &ENVELOPE), [220, 250, 250, 450, 554]);
+    assert_eq!(sink.order("close taken=100%"), "done: close taken=100%");
+    assert_eq!(sink.order("refuse none"), "done: refuse none");
+    assert_eq!(session(&sink, PLAIN), [220, 250, 250, 250, 354, 0]);
+    assert_eq!(sink.order("none"), "done: none");
+    assert_eq!(session(&sink, PLAIN), [220, 250, 250, 250, 354, 250]);
+}
+
+#[test]
+fn chunks_are_taken_and_audited() {
+    let sink = Sink::start(&[]);
+    let envelope = &ENVELOPE[..3];
+    let chunks = [
+        "BDAT 12\r\nSubject: x\r\n",
+        "RSET\r\n",
+        ENVELOPE[1],
+        ENVELOPE[2],
+        "BDAT 2\r\n\r\n",
+        "BDAT 8 LAST\r\n.text..\n",
+    ];
+    let found = codes(sink.address, &[envelope, &chunks].concat());
+    assert_eq!(found, [220, 250, 250, 250, 250, 250, 250, 250, 250, 550], "a bare LF is one in a chunk too");
+    let marked = MARKED.strip_suffix(".\r\n").unwrap();
+    let chunk = format!("BDAT {} LAST\r\n{marked}", marked.len());
+    assert_eq!(codes(sink.address, &[envelope, &[&chunk]].concat()), [220, 250, 250, 250, 250]);
+    let (_, summary) = sink.end();
+    assert_eq!((summary["messages"].as_u64(), summary["spoiled"].as_u64()), (Some(1), Some(1)));
+    assert_eq!(summary["bytes"].as_u64(), Some(marked.len() as u64), "what was given up is no part of it");
+    let without = Sink::start(&["--without", "chunking"]);
+    assert_eq!(codes(without.address, &[envelope, &["BDAT 5\r\n"]].concat()), [220, 250, 250, 250, 502]);
+}
+
+#[test]
+fn openssl_comes_in_by_starttls() {
+    let sink = Sink::start(&["--tls"]);
+    let mut client = std::process::Command::new("openssl")
+        .args(["s_client", "-quiet", "-starttls", "smtp", "-connect", &sink.address.to_string()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let script = [&ENVELOPE[..], &[PLAIN, "QUIT\r\n"]].concat().concat();
+    std::io::Write::write_all(client.stdin.as_mut().unwrap(), script.as_bytes()).unwrap();
+    let output = client.wait_with_output().unwrap();
+    let replies = String::from_utf8_lossy(&output.stdout);
+    assert!(replies.trim_end().ends_with("221 2.0.0 Bye"), "{replies}");
+    assert!(!replies.contains("STARTTLS\r\n250 HELP\r\n250 2.1.0"), "not offered inside: {replies}");
+    let (status, summary) = sink.end();
+    assert!(status.success());
+    assert_eq!((summary["secured"].as_u64(), summary["messages"].as_u64()), (Some(1), Some(1)), "{summary}");
 }

@@ -102,7 +102,8 @@ impl Session {
                     self.transaction.drop_message();
                     self.log_spoiled(fault);
                 }
-                Need::Close => {
+                // No listener offers STARTTLS, so nobody asks for it.
+                Need::Secure | Need::Close => {
                     self.flush().await;
                     break;
                 }

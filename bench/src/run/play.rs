@@ -5,7 +5,7 @@ use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::sources::{Recent, Sources, filled, of_summaries};
+use super::sources::{Sources, filled, of_summaries};
 use super::stage::{Setting, Stage};
 use super::{figures, proof};
 use crate::cpu::Cpu;
@@ -18,6 +18,10 @@ use crate::{Result, interrupt};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
+/// When in each second: a moment after the sources have said theirs.
+const SAMPLE_AFTER: Duration = Duration::from_millis(150);
+/// A last sample of less time tells nothing.
+const SAMPLE_LAST_MIN: Duration = Duration::from_millis(300);
 /// How long a request to weir may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 /// How late a load may start because figures that it needs are not there yet.
@@ -119,7 +123,7 @@ impl Play<'_> {
         while !self.sources.have_ended() {
             self.look()?;
         }
-        self.sources.recent = Recent::new();
+        let _of_warm_up = self.sources.sample();
         Ok(())
     }
 
@@ -138,17 +142,21 @@ impl Play<'_> {
         self.sampled = self.began;
         self.cpu_sampled = self.cpu().total;
         self.whole = figures::Cost::begin(&mut self.stage);
+        let mut next = SAMPLE_EVERY + SAMPLE_AFTER;
         while !self.loads.is_empty() || !self.sources.have_ended() || !self.requests.is_empty() {
             self.look()?;
             self.start_loads()?;
             self.end_costs();
             self.do_events()?;
             self.hear_requests()?;
-            if self.sampled.elapsed() >= SAMPLE_EVERY {
+            if self.began.elapsed() >= next {
                 self.sample(watcher);
+                next += SAMPLE_EVERY;
             }
         }
-        self.sample(watcher);
+        if self.sampled.elapsed() >= SAMPLE_LAST_MIN {
+            self.sample(watcher);
+        }
         self.whole.end(&mut self.stage);
         Ok(())
     }
@@ -269,12 +277,12 @@ impl Play<'_> {
         let now = Instant::now();
         let since = (now - self.sampled).as_secs_f64();
         let cpu = self.cpu().total;
-        let recent = std::mem::replace(&mut self.sources.recent, Recent::new());
+        let (rate, latency_p99_us, failure_rate) = self.sources.sample();
         let sample = Sample {
             seconds: (now - self.began).as_secs_f64(),
-            rate: real(recent.accepted) / since,
-            latency_p99_us: real(recent.latency.value_at_quantile(0.99)),
-            failure_rate: real(recent.failed) / since,
+            rate,
+            latency_p99_us,
+            failure_rate,
             cpu_cores: cpu.saturating_sub(self.cpu_sampled).as_secs_f64() / since,
             rss_bytes: real(self.rss_bytes()),
         };

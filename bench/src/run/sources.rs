@@ -28,8 +28,6 @@ pub(super) struct Sources {
     pub(super) running: Vec<Source>,
     heard: Receiver<(usize, Heard)>,
     to_us: Sender<(usize, Heard)>,
-    /// Since the last reading.
-    pub(super) recent: Recent,
 }
 
 /// A source and what it has said.
@@ -39,6 +37,8 @@ pub(super) struct Source {
     pub(super) began: Instant,
     ends_before: Instant,
     latency: Histogram<u64>,
+    /// Its newest, which nobody has asked for yet.
+    sample: Option<Sample>,
     pub(super) summary: Option<Value>,
     /// It has ended and its summary was read.
     pub(super) ended: Option<Instant>,
@@ -49,24 +49,11 @@ enum Heard {
     End,
 }
 
-/// What came in since the last reading, of all sources.
-pub(super) struct Recent {
-    pub(super) accepted: u64,
-    pub(super) failed: u64,
-    pub(super) latency: Histogram<u64>,
-}
-
-impl Recent {
-    pub(super) fn new() -> Self {
-        Self { accepted: 0, failed: 0, latency: source::histogram() }
-    }
-}
-
 impl Sources {
     /// None yet; logs go into `folder`.
     pub(super) fn new(folder: &Path) -> Self {
         let (to_us, heard) = channel();
-        Self { folder: folder.to_owned(), running: Vec::new(), heard, to_us, recent: Recent::new() }
+        Self { folder: folder.to_owned(), running: Vec::new(), heard, to_us }
     }
 
     /// Starts a source under this name with options in which terms have their values.
@@ -81,7 +68,8 @@ impl Sources {
         let own = std::env::current_exe()?.to_string_lossy().into_owned();
         let to = to.to_string();
         let time = format!("{}us", lasts.as_micros());
-        let fixed = [&own, "source", &to, "--json", "--samples", "--for", &time].map(str::to_owned);
+        let fixed =
+            [&own, "source", &to, "--json", "--samples-to", "/dev/stdout", "--for", &time].map(str::to_owned);
         let program = Program {
             words: &[fixed.as_slice(), options].concat(),
             core: load.core.filter(|core| *core < cores()),
@@ -107,6 +95,7 @@ impl Sources {
             began,
             ends_before: began + lasts + END_WITHIN,
             latency: source::histogram(),
+            sample: None,
             summary: None,
             ended: None,
         });
@@ -119,11 +108,8 @@ impl Sources {
             let Some(source) = self.running.get_mut(index) else { continue };
             match heard {
                 Heard::Line(line) => match serde_json::from_str::<Sample>(&line) {
-                    Ok(sample) => {
-                        source.take(&sample);
-                        self.recent.take(&sample);
-                    }
-                    Err(_) => source.summary = Some(serde_json::from_str(&line)?),
+                    Ok(sample) => source.sample = Some(sample),
+                    Err(_) => source.read_summary(&line)?,
                 },
                 Heard::End => source.end()?,
             }
@@ -134,6 +120,14 @@ impl Sources {
             }
         }
         Ok(())
+    }
+
+    /// What the sources have said of the last second, together: their rates are summed up, and of the p99 the worst is told.
+    pub(super) fn sample(&mut self) -> (f64, f64, f64) {
+        let samples = self.running.iter_mut().filter_map(|source| source.sample.take());
+        samples.fold((0.0, 0.0, 0.0), |(rate, p99, failures), sample| {
+            (rate + sample.rate, sample.latency_p99_us.max(p99), failures + sample.failure_rate)
+        })
     }
 
     /// Whether all that were started have ended.
@@ -148,23 +142,19 @@ impl Sources {
     }
 }
 
-impl Recent {
-    fn take(&mut self, sample: &Sample) {
-        self.accepted += sample.accepted;
-        self.failed += sample.failed;
-        record(&mut self.latency, sample);
-    }
-}
-
-fn record(latency: &mut Histogram<u64>, sample: &Sample) {
-    for (us, count) in &sample.latency_us {
-        latency.saturating_record_n(*us, *count);
-    }
-}
-
 impl Source {
-    fn take(&mut self, sample: &Sample) {
-        record(&mut self.latency, sample);
+    fn read_summary(&mut self, line: &str) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Latency {
+            latency_histogram_us: Vec<(u64, u64)>,
+        }
+        let summary: Value =
+            serde_json::from_str(line).map_err(|_| self.process.fault("says what is no summary"))?;
+        for (us, count) in Latency::deserialize(&summary)?.latency_histogram_us {
+            self.latency.saturating_record_n(us, count);
+        }
+        self.summary = Some(summary);
+        Ok(())
     }
 
     fn end(&mut self) -> Result<()> {

@@ -7,6 +7,7 @@ use clap::Args;
 use weir_smtp::Stage;
 
 use crate::dice::Dice;
+use crate::orders;
 use crate::value::{Share, duration, pair};
 
 /// A point of a session at which something can go wrong.
@@ -100,6 +101,20 @@ pub(crate) struct Faults {
     pub(crate) bytewise: Share,
 }
 
+impl orders::Faults for Faults {
+    fn take(&mut self, word: &str, new: Self) -> bool {
+        match word {
+            "latency" => self.latency = new.latency,
+            "refuse" => self.refuse = new.refuse,
+            "close" => self.close = new.close,
+            "stall" => self.stall = new.stall,
+            "bytewise" => self.bytewise = new.bytewise,
+            _ => return false,
+        }
+        true
+    }
+}
+
 /// What happens to a session at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
@@ -162,5 +177,28 @@ mod tests {
         assert_eq!(faults.fate(Point::At(Stage::Mail), &mut dice), Fate::GoOn);
         assert_eq!(faults.latency(Stage::Rcpt), Duration::from_millis(3));
         assert_eq!(faults.latency(Stage::Data), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn orders_replace_what_they_name() {
+        let mut faults = Faults::default();
+        for order in ["latency 1ms", "refuse rcpt=450:100%,dot=554:1%", "latency dot=5ms", "bytewise 10%"] {
+            assert_eq!(orders::change(&mut faults, order), Ok(()), "{order}");
+        }
+        assert_eq!(faults.latency, [(Some(Stage::Message), Duration::from_millis(5))]);
+        assert_eq!((faults.refuse.len(), faults.bytewise), (2, "10%".parse().unwrap()));
+        assert_eq!(orders::change(&mut faults, "refuse none"), Ok(()));
+        assert_eq!((faults.refuse.len(), faults.latency.len()), (0, 1));
+        for (wrong, word) in [
+            ("refuse rcpt=250:5%", "refuses nothing"),
+            ("jam 5%", "jam"),
+            ("latency", "a word and a value"),
+            ("help me", "help"),
+        ] {
+            assert!(orders::change(&mut faults, wrong).unwrap_err().contains(word), "{wrong}");
+        }
+        assert_eq!(faults.latency.len(), 1, "what is wrong changes nothing");
+        assert_eq!(orders::change(&mut faults, "none"), Ok(()));
+        assert!(faults.latency.is_empty() && faults.bytewise.is_none());
     }
 }

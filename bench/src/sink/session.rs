@@ -3,11 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use weir::ring::{Stream, Watched};
+use weir::ring::Watched;
 use weir_smtp::{Answer, Enhanced, Input, Need, Reply, Server, Stage};
 
 use super::Sink;
 use super::fault::{Fate, Point};
+use crate::tls::Link;
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 << 10;
@@ -27,7 +28,7 @@ enum Then {
 
 pub(super) struct Session {
     sink: Rc<Sink>,
-    stream: Stream,
+    link: Link,
     watched: Watched,
     server: Server,
     input: Input,
@@ -36,11 +37,11 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(sink: Rc<Sink>, stream: Stream) -> Self {
-        let bytewise = sink.dice.borrow_mut().falls(sink.faults.bytewise);
-        let watched = stream.watch(&sink.watch);
+    pub(super) fn new(sink: Rc<Sink>, link: Link) -> Self {
+        let bytewise = sink.dice.borrow_mut().falls(sink.faults.borrow().bytewise);
+        let watched = link.stream().watch(&sink.watch);
         let server = Server::new(std::sync::Arc::clone(&sink.server));
-        Self { sink, stream, watched, server, input: Input::default(), wire: Vec::new(), bytewise }
+        Self { sink, link, watched, server, input: Input::default(), wire: Vec::new(), bytewise }
     }
 
     pub(super) async fn serve(mut self) {
@@ -58,6 +59,7 @@ impl Session {
                     self.wire.clear();
                     Then::GoOn
                 }
+                Need::Secure => self.secure().await,
                 Need::Close => {
                     self.flush().await;
                     Then::End
@@ -69,12 +71,30 @@ impl Session {
         }
     }
 
+    async fn secure(&mut self) -> Then {
+        let Some(config) = self.sink.tls.clone() else { return Then::End };
+        if self.flush().await == Then::End {
+            return Then::End;
+        }
+        self.watched.arm_read(WRITE_WITHIN);
+        let secured = self.link.secure_as_server(&config).await;
+        self.watched.disarm();
+        let mut counts = self.sink.counts.borrow_mut();
+        if secured.is_err() {
+            counts.handshakes_failed += 1;
+            return Then::End;
+        }
+        counts.secured += 1;
+        self.server.secured();
+        Then::GoOn
+    }
+
     async fn exchange(&mut self) -> Then {
         if self.flush().await == Then::End {
             return Then::End;
         }
         self.watched.arm_read(SILENCE_MAX);
-        let (read, buffer) = self.stream.read(self.input.lend(READ_BYTES), READ_BYTES).await;
+        let (read, buffer) = self.link.read(self.input.lend(READ_BYTES), READ_BYTES).await;
         self.watched.disarm();
         self.input.restore(buffer);
         if matches!(read, Ok(1..)) { Then::GoOn } else { Then::End }
@@ -89,11 +109,11 @@ impl Session {
         let (written, mut output) = if self.bytewise {
             let mut written = Ok(());
             for byte in &output {
-                written = written.and(self.stream.write_all(vec![*byte]).await.0);
+                written = written.and(self.link.write_all(vec![*byte]).await.0);
             }
             (written, output)
         } else {
-            self.stream.write_all(output).await
+            self.link.write_all(output).await
         };
         self.watched.disarm();
         output.clear();
@@ -102,7 +122,11 @@ impl Session {
     }
 
     async fn judge(&mut self, stage: Stage) -> Then {
-        let latency = self.sink.faults.latency(stage);
+        if stage == Stage::Data {
+            // A message begins; one that was given up between its chunks is gone.
+            self.forget();
+        }
+        let latency = self.sink.faults.borrow().latency(stage);
         if !latency.is_zero() {
             // What was answered before does not wait with it.
             if self.flush().await == Then::End {
@@ -153,7 +177,7 @@ impl Session {
     }
 
     fn throw(&self, point: Point) -> Fate {
-        let fate = self.sink.faults.fate(point, &mut self.sink.dice.borrow_mut());
+        let fate = self.sink.faults.borrow().fate(point, &mut self.sink.dice.borrow_mut());
         let mut counts = self.sink.counts.borrow_mut();
         match fate {
             Fate::GoOn => {}
@@ -182,7 +206,7 @@ impl Session {
             self.watched.arm_read(SILENCE_MAX);
             let mut buffer = Vec::with_capacity(READ_BYTES);
             loop {
-                let (read, mut back) = self.stream.read(buffer, READ_BYTES).await;
+                let (read, mut back) = self.link.read(buffer, READ_BYTES).await;
                 if !matches!(read, Ok(1..)) {
                     break;
                 }

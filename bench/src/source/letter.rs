@@ -1,6 +1,7 @@
 //! What is sent: generated MIME of chosen sizes, or mail from files. Made once, before the load begins.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -25,12 +26,31 @@ const GENERATED_BYTES_MIN: usize = 512;
 
 /// A message, without its mark.
 pub(super) struct Letter {
-    /// In wire form.
-    pub(super) wire: Rc<Vec<u8>>,
+    /// In wire form, for DATA.
+    pub(super) wire: Content,
+    /// As it is, for BDAT; the same memory if no line begins with a dot.
+    pub(super) chunk: Content,
     /// Of its body, as [`crate::mark::Mark`] has it.
     pub(super) digest: u64,
     /// Whether it needs 8BITMIME.
     pub(super) is_eight_bit: bool,
+}
+
+/// A stretch of bytes.
+#[derive(Clone)]
+pub(super) struct Content {
+    pub(super) bytes: Rc<Vec<u8>>,
+    pub(super) range: Range<usize>,
+}
+
+impl Content {
+    fn whole(bytes: Vec<u8>) -> Self {
+        Self { range: 0..bytes.len(), bytes: Rc::new(bytes) }
+    }
+
+    pub(super) fn as_slice(&self) -> &[u8] {
+        self.bytes.get(self.range.clone()).unwrap_or_default()
+    }
 }
 
 impl Letter {
@@ -39,8 +59,15 @@ impl Letter {
         if !text.ends_with(b"\r\n") {
             text.extend_from_slice(b"\r\n");
         }
-        let body = split(&text).1;
-        Self { digest: digest(body), is_eight_bit: !text.is_ascii(), wire: Rc::new(stuff(&text)) }
+        let wire = Content::whole(stuff(&text));
+        let digest = digest(split(&text).1);
+        let is_eight_bit = !text.is_ascii();
+        let chunk = if wire.as_slice().starts_with(&text) {
+            Content { bytes: Rc::clone(&wire.bytes), range: 0..text.len() }
+        } else {
+            Content::whole(text)
+        };
+        Self { wire, chunk, digest, is_eight_bit }
     }
 }
 
@@ -269,7 +296,7 @@ mod tests {
         }
         let mut dice = Dice::new(1);
         let letters = Letters::generated(&sizes("1KiB:90%,16KiB..32KiB:10%").unwrap(), &mut dice).unwrap();
-        let large = (0..1000).filter(|_| letters.draw(&mut dice).wire.len() > 8192).count();
+        let large = (0..1000).filter(|_| letters.draw(&mut dice).wire.range.len() > 8192).count();
         assert!((60..140).contains(&large), "{large}");
     }
 
@@ -278,7 +305,12 @@ mod tests {
         let text = with_crlf(b"From a\nA: b\n\n>From here\n.x\n\nFrom c\nC: d\n\nlast");
         let found = messages(&text);
         assert_eq!(found, [b"A: b\r\n\r\nFrom here\r\n.x\r\n\r\n".to_vec(), b"C: d\r\n\r\nlast".to_vec()]);
-        assert_eq!(*Letter::new(&found[0]).wire, b"A: b\r\n\r\nFrom here\r\n..x\r\n\r\n.\r\n");
+        let letter = Letter::new(&found[0]);
+        assert_eq!(letter.wire.as_slice(), b"A: b\r\n\r\nFrom here\r\n..x\r\n\r\n.\r\n");
+        assert_eq!(letter.chunk.as_slice(), found[0]);
+        let plain = Letter::new(&found[1]);
+        assert!(Rc::ptr_eq(&plain.wire.bytes, &plain.chunk.bytes), "no dot, so one copy");
+        assert_eq!(plain.chunk.as_slice(), b"C: d\r\n\r\nlast\r\n");
         assert_eq!(messages(b"A: b\r\n\r\nFrom x\r\n").len(), 1);
         assert!(messages(b"").is_empty());
     }

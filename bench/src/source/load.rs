@@ -1,20 +1,22 @@
 //! The work of a run's sessions: who starts when, with what, from where.
 
-use std::io::Write as _;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use weir::ring::Stream;
-use weir_smtp::{BodyType, Envelope, Mailbox, Path};
 
 use super::letter::Letter;
+use super::network::proxy_header;
 use super::session::{Parcel, Session};
 use super::tally::{Fate, Kind};
-use super::{Load, PROGRESS_EVERY, REFUSED_PAUSE};
-use crate::mark::{Mark, envelope_digest};
+use super::{Load, REFUSED_PAUSE};
+use crate::mark::{Mark, push_decimal, push_hex};
 
+/// Connections that one address of ours can have to one server: the kernel has about 28,000 ports for them, some of which wait
+/// after a close.
+const PORTS_PER_ADDRESS: u64 = 16_000;
 /// How many ticks of the pace are read at once.
 const TICKS_BYTES: usize = 4096;
 
@@ -120,10 +122,13 @@ impl Load {
         };
         let Some(mut open) = ready else { return Fate::NotTaken };
         let letter = self.letters.draw(&mut self.dice.borrow_mut());
-        let envelope = self.envelope(serial, kind, letter);
-        let envelope = envelope.as_ref().unwrap_or(&self.envelope);
-        self.write_head(head, serial, envelope, letter);
-        let mut parcel = Parcel { kind, envelope, head: std::mem::take(head), wire: &letter.wire };
+        let own = match kind {
+            Kind::Unknown => self.envelopes.unknown(letter.is_eight_bit, serial),
+            _ => None,
+        };
+        let addressed = own.as_ref().unwrap_or_else(|| self.envelopes.of(letter.is_eight_bit));
+        self.write_head(head, serial, addressed.digest, letter);
+        let mut parcel = Parcel { kind, envelope: &addressed.envelope, head: std::mem::take(head), letter };
         let (fate, goes_on) = open.attempt(&mut parcel).await;
         *head = parcel.head;
         *session = goes_on.then_some(open);
@@ -132,7 +137,7 @@ impl Load {
 
     /// A new connection; a server that takes none is left alone for a moment.
     async fn open(&self) -> Option<Session> {
-        let open = Session::open(&self.me.upgrade()?, self.source()).await;
+        let open = Session::open(&self.me.upgrade()?, self.origin()).await;
         if open.is_err() {
             tokio::time::sleep(REFUSED_PAUSE).await;
         }
@@ -140,50 +145,55 @@ impl Load {
     }
 
     /// The header lines that are this message's own.
-    fn write_head(&self, head: &mut Vec<u8>, serial: u64, envelope: &Envelope, letter: &Letter) {
+    fn write_head(&self, head: &mut Vec<u8>, serial: u64, envelope: u64, letter: &Letter) {
         head.clear();
-        let mark = Mark { run: self.run, serial, envelope: envelope_digest(envelope), body: letter.digest };
-        mark.print(head);
-        // Writing to memory does not fail.
-        let _ = write!(head, "Message-ID: <{:016x}.{serial}@{}>\r\n", self.run, self.options.helo);
-    }
-
-    /// An envelope of its own, if the message needs one.
-    fn envelope(&self, serial: u64, kind: Kind, letter: &Letter) -> Option<Envelope> {
-        if kind != Kind::Unknown && !letter.is_eight_bit {
-            return None;
-        }
-        let mut envelope = Envelope::new();
-        envelope.set_sender(self.envelope.sender());
-        let known = self.envelope.last_recipient()?;
-        let unknown = format!("unknown-{serial}");
-        let local = if kind == Kind::Unknown { &unknown } else { known.local() };
-        let text = known.domain().map_or_else(|| local.to_owned(), |domain| format!("{local}@{domain}"));
-        envelope.push_recipient(Mailbox::parse(&text).ok()?);
-        if letter.is_eight_bit {
-            envelope.body = BodyType::EightBit;
-        }
-        Some(envelope)
+        Mark { run: self.run, serial, envelope, body: letter.digest }.print(head);
+        head.extend_from_slice(b"Message-ID: <");
+        push_hex(self.run, head);
+        head.push(b'.');
+        push_decimal(serial, head);
+        head.push(b'@');
+        head.extend_from_slice(self.options.helo.as_bytes());
+        head.extend_from_slice(b">\r\n");
     }
 
     /// Where the next connection comes from.
-    fn source(&self) -> Option<IpAddr> {
+    pub(super) fn origin(&self) -> Origin {
+        let client = self.draw_client();
+        let Some(version) = self.options.proxy else {
+            return Origin { socket: client.or_else(|| self.own_address()), header: Vec::new() };
+        };
+        let mut header = Vec::new();
+        let port = u16::try_from(1024 + self.dice.borrow_mut().below(64_000)).unwrap_or(1024);
+        let client = SocketAddr::new(client.unwrap_or(Ipv4Addr::LOCALHOST.into()), port);
+        proxy_header(version, client, self.options.to, &mut header);
+        Origin { socket: self.own_address(), header }
+    }
+
+    /// The client that the next connection is from, if any client was asked for.
+    fn draw_client(&self) -> Option<IpAddr> {
         let mut dice = self.dice.borrow_mut();
         if dice.falls(self.options.listed_share) {
             return self.options.listed.get(dice.below(self.options.listed.len())).copied();
         }
-        let (network, prefix) = self.options.clients?;
-        let hosts = 1_u64 << (32 - prefix);
-        // Neither the network's own address nor its broadcast address, where there are others.
-        let host = if hosts > 2 { 1 + dice.bits() % (hosts - 2) } else { dice.bits() % hosts };
-        let mask = u32::try_from(hosts - 1).unwrap_or(u32::MAX);
-        let address = (network.to_bits() & !mask) | u32::try_from(host).unwrap_or(0);
-        Some(IpAddr::V4(Ipv4Addr::from_bits(address)))
+        self.options.clients.map(|clients| clients.draw(&mut dice))
+    }
+
+    /// One of several addresses of loopback, when one alone would run out of ports.
+    fn own_address(&self) -> Option<IpAddr> {
+        let addresses = self.options.sessions / PORTS_PER_ADDRESS + 1;
+        let is_near = matches!(self.options.to.ip(), IpAddr::V4(ip) if ip.is_loopback());
+        if addresses == 1 || !is_near {
+            return None;
+        }
+        let number = self.dice.borrow_mut().below(usize::try_from(addresses).unwrap_or(1));
+        let last = u8::try_from(number + 1).unwrap_or(1);
+        Some(Ipv4Addr::new(127, 0, 0, last).into())
     }
 
     async fn talk_early(&self) {
         let Some(load) = self.me.upgrade() else { return };
-        let greeted = match Session::open(&load, self.source()).await {
+        let greeted = match Session::open(&load, self.origin()).await {
             Ok(session) => session.talk_early().await,
             Err(_) => false,
         };
@@ -191,24 +201,12 @@ impl Load {
         tally.talkers += 1;
         tally.talkers_refused += u64::from(!greeted);
     }
-
-    /// A line on the terminal that says how it goes.
-    pub(super) async fn show_progress(self: Rc<Self>) {
-        let mut last = Instant::now();
-        loop {
-            tokio::time::sleep(PROGRESS_EVERY).await;
-            let since: Duration = last.elapsed();
-            last = Instant::now();
-            let line = self.tally.borrow_mut().progress(since);
-            eprint!("\r\x1b[K{line}");
-        }
-    }
 }
 
-/// The envelope of most messages.
-pub(super) fn envelope(from: &str, rcpt: &str) -> Option<Envelope> {
-    let mut envelope = Envelope::new();
-    envelope.set_sender(Path::Mailbox(Mailbox::parse(from).ok()?));
-    envelope.push_recipient(Mailbox::parse(rcpt).ok()?);
-    Some(envelope)
+/// Where a connection comes from.
+pub(super) struct Origin {
+    /// Its own address; `None` leaves it to the kernel.
+    pub(super) socket: Option<IpAddr>,
+    /// What is said before all else, or nothing.
+    pub(super) header: Vec<u8>,
 }

@@ -1,16 +1,19 @@
 //! A client's session: weir's own client machine on the ring, and the ways in which a client can behave badly.
 
 use std::io;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use weir::ring::{Segment, Segments, Stream, Watched};
+use weir_smtp::reply::ReplyScanner;
 use weir_smtp::{Client, ClientNeed, Envelope, Extension, Extensions, Input, Outcome, Stage};
 
 use super::Load;
+use super::letter::{Content, Letter};
+use super::load::Origin;
 use super::tally::{Fate, Kind};
+use crate::tls::Link;
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 4 << 10;
@@ -23,17 +26,18 @@ pub(super) struct Parcel<'a> {
     pub(super) envelope: &'a Envelope,
     /// The mark and what else is new in each message.
     pub(super) head: Vec<u8>,
-    pub(super) wire: &'a Rc<Vec<u8>>,
+    pub(super) letter: &'a Letter,
 }
 
 /// A connection and its machine.
 pub(super) struct Session {
     load: Rc<Load>,
-    stream: Stream,
+    link: Link,
     watched: Watched,
     client: Client,
     input: Input,
     segments: Segments,
+    is_secure: bool,
     /// The whole message of the running attempt was written.
     is_sent: bool,
     /// Attempts on it.
@@ -41,28 +45,27 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Connects; nothing is said yet.
-    pub(super) async fn open(load: &Rc<Load>, source: Option<IpAddr>) -> io::Result<Self> {
+    /// Connects, and says with the PROXY protocol who does, if it is spoken; else nothing is said yet.
+    pub(super) async fn open(load: &Rc<Load>, origin: Origin) -> io::Result<Self> {
         let within = load.options.timeout;
-        let stream = match source {
+        let stream = match origin.socket {
             Some(source) => Stream::connect_from(source, load.options.to, within).await?,
             None => Stream::connect(load.options.to, within).await?,
         };
         // Without it, commands may be late, but they come.
         let _slower = stream.set_nodelay();
+        if !origin.header.is_empty() {
+            stream.write_all(origin.header).await.0?;
+        }
         load.tally.borrow_mut().connections += 1;
-        let usable = if load.options.no_pipelining {
-            Extensions::ALL.without(Extension::Pipelining)
-        } else {
-            Extensions::ALL
-        };
         Ok(Self {
             watched: stream.watch(&load.watch),
+            client: load.new_client(),
             load: Rc::clone(load),
-            stream,
-            client: Client::new(Arc::clone(&load.client)).with_usable(usable),
+            link: Link::plain(stream),
             input: Input::default(),
             segments: Segments::default(),
+            is_secure: false,
             is_sent: false,
             attempts: 0,
         })
@@ -77,7 +80,7 @@ impl Session {
             }
             self.flush().await?;
             self.watched.arm_read(self.load.options.timeout);
-            let (read, buffer) = self.stream.read(self.input.lend(READ_BYTES), READ_BYTES).await;
+            let (read, buffer) = self.link.read(self.input.lend(READ_BYTES), READ_BYTES).await;
             self.watched.disarm();
             self.input.restore(buffer);
             if read? == 0 {
@@ -86,13 +89,55 @@ impl Session {
         }
     }
 
+    /// Goes on until the session is open, inside TLS if that was asked for; what else the machine says instead.
+    pub(super) async fn greet(&mut self) -> io::Result<ClientNeed> {
+        let need = self.advance().await?;
+        if need != ClientNeed::Ready || self.is_secure || self.load.tls.is_none() {
+            return Ok(need);
+        }
+        self.secure().await?;
+        self.advance().await
+    }
+
+    /// STARTTLS, the handshake, and a new machine, which takes the reply to STARTTLS for its greeting: all begins anew (RFC 3207, 4.2).
+    async fn secure(&mut self) -> io::Result<()> {
+        let Some(config) = self.load.tls.clone() else { return Ok(()) };
+        if !self.client.offered().has(Extension::StartTls) {
+            return Err(io::Error::other("the server does not offer STARTTLS"));
+        }
+        self.watched.arm_read(self.load.options.timeout);
+        self.link.write_all(b"STARTTLS\r\n".to_vec()).await.0?;
+        let (mut reply, mut scanner) = (Vec::new(), ReplyScanner::default());
+        let end = loop {
+            if let Some(end) = scanner.scan(&reply).map_err(io::Error::other)? {
+                break end;
+            }
+            let (read, longer) = self.link.read(reply, READ_BYTES).await;
+            reply = longer;
+            if read? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        };
+        // What follows the reply in the clear was not said by the server that we will shake hands with.
+        if end.code != 220 || end.bytes != reply.len() {
+            return Err(io::Error::other("the server refuses STARTTLS"));
+        }
+        let secured = self.link.secure_as_client(&config).await;
+        self.watched.disarm();
+        secured?;
+        self.is_secure = true;
+        self.client = self.load.new_client();
+        self.input.push(&reply);
+        Ok(())
+    }
+
     async fn flush(&mut self) -> io::Result<()> {
         if self.client.output().is_empty() {
             return Ok(());
         }
         let output = std::mem::take(self.client.output());
         self.watched.arm_write(self.load.options.timeout);
-        let (written, mut output) = self.stream.write_all(output).await;
+        let (written, mut output) = self.link.write_all(output).await;
         self.watched.disarm();
         output.clear();
         *self.client.output() = output;
@@ -110,8 +155,8 @@ impl Session {
         self.is_sent = false;
         let fate = match self.transact(parcel).await {
             Ok(fate) => fate,
-            Err(_) if self.is_sent => Fate::Unsure,
-            // Before the dot, the server has nothing that it may deliver.
+            Err(_) if self.is_sent && !self.client.is_refused() => Fate::Unsure,
+            // Before the end of the message, the server has nothing that it may deliver.
             Err(_) => Fate::NotTaken,
         };
         let goes_on = matches!(fate, Fate::Accepted | Fate::Refused(_));
@@ -119,7 +164,7 @@ impl Session {
     }
 
     async fn transact(&mut self, parcel: &mut Parcel<'_>) -> io::Result<Fate> {
-        match self.advance().await? {
+        match self.greet().await? {
             ClientNeed::Ready => {}
             need => return Ok(self.ended(need)),
         }
@@ -128,51 +173,76 @@ impl Session {
         if leaves == Some(0) {
             return Ok(Fate::Dropped);
         }
-        self.client.start(parcel.envelope, (parcel.head.len() + parcel.wire.len()) as u64);
+        let content = self.start(parcel);
         match self.advance().await? {
             ClientNeed::Message => {}
             need => return Ok(self.ended(need)),
         }
-        match leaves {
-            Some(1) => return Ok(Fate::Dropped),
-            Some(_) => {
-                let half = parcel.wire.get(..parcel.wire.len() / 2).unwrap_or_default();
-                self.stream.write_all([&parcel.head, half].concat()).await.0?;
-                return Ok(Fate::Dropped);
-            }
-            None => self.write(parcel).await?,
+        if let Some(point) = leaves {
+            return self.leave(point, parcel, content).await;
         }
+        self.write(parcel, content).await?;
         self.client.sent();
         self.is_sent = true;
         let need = self.advance().await?;
         Ok(self.ended(need))
     }
 
-    /// Writes the message.
-    async fn write(&mut self, parcel: &mut Parcel<'_>) -> io::Result<()> {
+    /// Starts the transaction, and says in which form its message goes.
+    fn start<'a>(&mut self, parcel: &Parcel<'a>) -> &'a Content {
+        let chunked = self.load.options.chunking && self.client.offered().has(Extension::Chunking);
+        let content = if chunked { &parcel.letter.chunk } else { &parcel.letter.wire };
+        let bytes = (parcel.head.len() + content.range.len()) as u64;
+        if chunked {
+            self.client.start_chunk(parcel.envelope, bytes);
+        } else {
+            self.client.start(parcel.envelope, bytes);
+        }
+        content
+    }
+
+    /// Goes without a word, before the message or within it.
+    async fn leave(&mut self, point: usize, parcel: &Parcel<'_>, content: &Content) -> io::Result<Fate> {
+        self.flush().await?;
+        if point > 1 {
+            let half = content.as_slice().get(..content.range.len() / 2).unwrap_or_default();
+            self.link.write_all([&parcel.head, half].concat()).await.0?;
+        }
+        Ok(Fate::Dropped)
+    }
+
+    /// Writes what is left of the commands and the message, in one go.
+    async fn write(&mut self, parcel: &mut Parcel<'_>, content: &Content) -> io::Result<()> {
         if parcel.kind == Kind::Slow {
-            return self.write_slowly(parcel).await;
+            self.flush().await?;
+            return self.write_slowly(parcel, content).await;
         }
         let mut segments = std::mem::take(&mut self.segments);
+        segments.push(Segment::Owned(std::mem::take(self.client.output())));
         segments.push(Segment::Owned(std::mem::take(&mut parcel.head)));
-        segments.push(Segment::Shared(Rc::clone(parcel.wire), 0..parcel.wire.len()));
+        segments.push(Segment::Shared(Rc::clone(&content.bytes), content.range.clone()));
         self.watched.arm_write(self.load.options.timeout);
-        let (written, mut segments) = self.stream.write_segments(segments).await;
+        let (written, mut segments) = self.link.write_segments(segments).await;
         self.watched.disarm();
-        if let Some(Segment::Owned(head)) = segments.drain().next() {
+        let mut pieces = segments.drain();
+        if let (Some(Segment::Owned(mut output)), Some(Segment::Owned(head))) = (pieces.next(), pieces.next())
+        {
+            output.clear();
+            *self.client.output() = output;
             parcel.head = head;
         }
+        drop(pieces);
         self.segments = segments;
         written
     }
 
-    async fn write_slowly(&mut self, parcel: &Parcel<'_>) -> io::Result<()> {
-        let message = [parcel.head.as_slice(), parcel.wire.as_slice()].concat();
+    async fn write_slowly(&mut self, parcel: &Parcel<'_>, content: &Content) -> io::Result<()> {
+        let message = [parcel.head.as_slice(), content.as_slice()].concat();
         for piece in message.chunks(SLOW_PIECE_BYTES) {
             let bytes = u32::try_from(piece.len()).unwrap_or(u32::MAX);
             let rate = u32::try_from(self.load.options.slow_rate).unwrap_or(u32::MAX).max(1);
             tokio::time::sleep(Duration::from_secs(1) * bytes / rate).await;
-            self.stream.write_all(piece.to_vec()).await.0?;
+            self.link.write_all(piece.to_vec()).await.0?;
         }
         Ok(())
     }
@@ -189,26 +259,49 @@ impl Session {
 
     /// Says goodbye. A server that does not wait for it has closed already.
     pub(super) async fn quit(mut self) {
-        if matches!(self.advance().await, Ok(ClientNeed::Ready)) {
-            self.client.quit();
-            let _gone = self.advance().await;
-        }
+        let _waited = self.farewell().await;
         let _gone = self.flush().await;
     }
 
+    /// Says QUIT and reads the reply: true if the server was still there.
+    pub(super) async fn farewell(&mut self) -> bool {
+        if !self.is_ready().await {
+            return false;
+        }
+        self.client.quit();
+        matches!(self.advance().await, Ok(ClientNeed::Close))
+    }
+
+    /// Gives back what memory an idle session does not need.
+    pub(super) fn rest(&mut self) {
+        self.input.shrink(0);
+    }
+
     /// Talks before the greeting and then takes what comes: true when the server greets all the same.
-    pub(super) async fn talk_early(self) -> bool {
+    pub(super) async fn talk_early(mut self) -> bool {
         let hello = format!("EHLO {}\r\n", self.load.client.name);
-        if self.stream.write_all(hello.into_bytes()).await.0.is_err() {
+        if self.link.write_all(hello.into_bytes()).await.0.is_err() {
             return false;
         }
         self.watched.arm_read(self.load.options.timeout);
-        let (read, greeting) = self.stream.read(Vec::new(), READ_BYTES).await;
+        let (read, greeting) = self.link.read(Vec::new(), READ_BYTES).await;
         self.watched.disarm();
         if matches!(read, Ok(1..)) && greeting.starts_with(b"220") {
-            let _gone = self.stream.write_all(b"QUIT\r\n".to_vec()).await;
+            let _gone = self.link.write_all(b"QUIT\r\n".to_vec()).await;
             return true;
         }
         false
+    }
+}
+
+impl Load {
+    /// A machine that has heard nothing yet.
+    fn new_client(&self) -> Client {
+        let usable = if self.options.no_pipelining {
+            Extensions::ALL.without(Extension::Pipelining)
+        } else {
+            Extensions::ALL
+        };
+        Client::new(Arc::clone(&self.client)).with_usable(usable)
     }
 }

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use super::sample::Sample;
+use super::samples::Sample;
 use crate::value::real;
 
 /// Longest latency that is told apart, in microseconds: an hour.
 const LATENCY_US_MAX: u64 = 3_600_000_000;
+/// Into how many steps each halving of the distance to 100 % is cut, and where the curve of latencies ends.
+const CURVE_STEPS: f64 = 4.0;
+const CURVE_END: f64 = 0.9999;
 /// Significant digits of a latency.
 const LATENCY_DIGITS: u8 = 3;
 /// Most serials of each kind that the summary lists; more are only counted.
@@ -47,9 +50,9 @@ pub(super) enum Kind {
 /// The book of a run.
 pub(super) struct Tally {
     latency: Histogram<u64>,
-    /// Of messages in this second, for the progress line and for samples.
+    /// Of messages since the last sample; not yet in `latency`.
     recent: Histogram<u64>,
-    /// Accepted and failed when the last sample was taken.
+    /// Accepted and failed when the last sample was read.
     sampled: (u64, u64),
     codes: BTreeMap<u16, u64>,
     /// Serials that no server has: the next attempts use them again.
@@ -57,7 +60,7 @@ pub(super) struct Tally {
     unsure: Vec<u64>,
     next_serial: u64,
     pub(super) attempts: u64,
-    accepted: u64,
+    pub(super) accepted: u64,
     refused: u64,
     dropped: u64,
     not_taken: u64,
@@ -112,7 +115,6 @@ impl Tally {
                 self.slow_accepted += u64::from(kind == Kind::Slow);
                 if kind != Kind::Slow {
                     let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-                    self.latency.saturating_record(us);
                     self.recent.saturating_record(us);
                 }
                 return;
@@ -129,34 +131,51 @@ impl Tally {
         self.free.insert(serial);
     }
 
-    /// One line about the time since the last call.
-    pub(super) fn progress(&mut self, since: Duration) -> String {
-        let rate = real(self.recent.len()) / since.as_secs_f64();
-        let p99 = self.recent.value_at_quantile(0.99);
-        self.recent.reset();
-        format!("{} accepted, {rate:.0}/s, p99 {}, {} not accepted", self.accepted, shown(p99), self.failed())
-    }
-
-    /// Attempts that were meant to be accepted and were not.
-    fn failed(&self) -> u64 {
+    /// Attempts that failed, but for those that we dropped on purpose.
+    pub(super) fn failed(&self) -> u64 {
         self.refused + self.not_taken + self.unsure.len() as u64
     }
 
-    /// What came since the last call.
-    pub(super) fn sample(&mut self, seconds: f64) -> Sample {
-        let (accepted, failed) = (self.accepted, self.failed());
-        let (accepted_before, failed_before) = std::mem::replace(&mut self.sampled, (accepted, failed));
-        let latency_us = self
-            .recent
-            .iter_recorded()
-            .map(|step| (step.value_iterated_to(), step.count_at_value()))
-            .collect();
+    /// What happened since the last call, `since` ago and `at` after the beginning.
+    pub(super) fn sample(&mut self, at: Duration, since: Duration) -> Sample {
+        let (accepted, failed) = (self.accepted - self.sampled.0, self.failed() - self.sampled.1);
+        self.sampled = (self.accepted, self.failed());
+        let latency_p99_us = real(self.recent.value_at_quantile(0.99));
+        self.fold();
+        let per_second = |count| real(count) / since.as_secs_f64().max(1e-9);
+        Sample {
+            seconds: at.as_secs_f64(),
+            rate: per_second(accepted),
+            latency_p99_us,
+            failure_rate: per_second(failed),
+        }
+    }
+
+    /// Adds the latencies of this interval to the others: once an interval, not once a message.
+    fn fold(&mut self) {
+        self.latency.add(&self.recent).expect("both have the same bounds");
         self.recent.reset();
-        Sample { seconds, accepted: accepted - accepted_before, failed: failed - failed_before, latency_us }
+    }
+
+    /// Points of the curve of latencies, percentile and microseconds: each distance to 100 is halved in [`CURVE_STEPS`] steps, down to
+    /// that of 99.99.
+    fn curve(&self) -> Vec<(f64, f64)> {
+        let quantile = |step: u32| 1.0 - 0.5_f64.powf(f64::from(step) / CURVE_STEPS);
+        let steps = (0..).map(quantile).take_while(|quantile| *quantile < CURVE_END).chain([CURVE_END]);
+        if self.latency.is_empty() {
+            return Vec::new();
+        }
+        steps.map(|quantile| (quantile * 100.0, real(self.latency.value_at_quantile(quantile)))).collect()
+    }
+
+    /// The steps of the histogram that are not empty, and their counts: several sources can be added up by them.
+    fn steps(&self) -> Vec<(u64, u64)> {
+        self.latency.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
     }
 
     /// What is told at the end.
-    pub(super) fn summary(&self, run: u64, started: Instant) -> Summary {
+    pub(super) fn summary(&mut self, run: u64, started: Instant, samples: &[Sample]) -> Summary {
+        self.fold();
         let seconds = started.elapsed().as_secs_f64();
         let quantile = |q: f64| self.latency.value_at_quantile(q);
         let latency = json!({
@@ -173,7 +192,7 @@ impl Tally {
             "unknown_sent": self.unknown_sent, "unknown_refused": self.unknown_refused,
             "talkers": self.talkers, "talkers_refused": self.talkers_refused, "connections": self.connections,
             "seconds": seconds, "accepted_per_second": real(self.accepted) / seconds, "latency_us": latency,
-            "serials": self.next_serial, "serials_undelivered": listed(self.free.iter().copied().collect()),
+            "latency_curve_us": self.curve(), "latency_histogram_us": self.steps(), "samples": samples, "serials": self.next_serial, "serials_undelivered": listed(self.free.iter().copied().collect()),
             "serials_unsure": listed(self.unsure.clone()),
         }))
     }
@@ -187,7 +206,7 @@ impl std::fmt::Display for Summary {
         let number = |name: &str| self.0.get(name).and_then(Value::as_u64).unwrap_or_default();
         let real = |name: &str| self.0.get(name).and_then(Value::as_f64).unwrap_or_default();
         let latency = |name: &str| {
-            shown(self.0.pointer(&format!("/latency_us/{name}")).and_then(Value::as_u64).unwrap_or(0))
+            shown(self.0.pointer(&format!("/latency_us/{name}")).and_then(Value::as_f64).unwrap_or(0.0))
         };
         writeln!(
             f,
@@ -216,8 +235,8 @@ impl std::fmt::Display for Summary {
 }
 
 /// Microseconds, readable.
-fn shown(us: u64) -> String {
-    if us < 1000 { format!("{us} us") } else { format!("{:.2} ms", real(us) / 1000.0) }
+pub(super) fn shown(us: f64) -> String {
+    if us < 1000.0 { format!("{us:.0} us") } else { format!("{:.2} ms", us / 1000.0) }
 }
 
 #[cfg(test)]
@@ -238,7 +257,7 @@ mod tests {
             })
             .collect();
         assert_eq!(serials, [0, 1, 1, 2, 2, 3]);
-        let Summary(summary) = tally.summary(1, Instant::now());
+        let Summary(summary) = tally.summary(1, Instant::now(), &[]);
         assert_eq!(summary["serials_undelivered"], json!([3]));
         assert_eq!(summary["serials_unsure"], json!([1]));
         assert_eq!(summary["codes"], json!({ "450": 1 }));
@@ -250,10 +269,36 @@ mod tests {
     fn slow_writers_are_counted_apart() {
         let mut tally = Tally::new();
         tally.book(0, Kind::Slow, &Fate::Accepted, Duration::from_secs(9));
-        let Summary(summary) = tally.summary(1, Instant::now());
+        let Summary(summary) = tally.summary(1, Instant::now(), &[]);
         assert_eq!(
             (summary["accepted"].as_u64(), summary["latency_us"]["count"].as_u64()),
             (Some(1), Some(0))
         );
+    }
+
+    #[test]
+    fn samples_and_the_curve_have_every_message_once() {
+        let mut tally = Tally::new();
+        let second = Duration::from_secs(1);
+        for ms in 1..=100 {
+            tally.book(0, Kind::Plain, &Fate::Accepted, Duration::from_millis(ms));
+        }
+        tally.book(0, Kind::Plain, &Fate::Refused(450), second);
+        let first = tally.sample(second * 2, second * 2);
+        assert_eq!((first.seconds, first.rate, first.failure_rate), (2.0, 50.0, 0.5));
+        assert!((98_900.0..99_200.0).contains(&first.latency_p99_us), "{first:?}");
+        let second = tally.sample(second * 3, second);
+        assert_eq!((second.rate, second.latency_p99_us, second.failure_rate), (0.0, 0.0, 0.0));
+        tally.book(0, Kind::Plain, &Fate::Accepted, Duration::from_millis(200));
+        let Summary(summary) = tally.summary(1, Instant::now(), &[first, second]);
+        assert_eq!(summary["latency_us"]["count"], 101);
+        assert_eq!(summary["samples"][0]["rate"], 50.0);
+        let curve: Vec<(f64, f64)> = serde_json::from_value(summary["latency_curve_us"].clone()).unwrap();
+        assert!(curve.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{curve:?}");
+        let [first, last] = [curve[0], curve[curve.len() - 1]];
+        assert_eq!((first.0, last.0), (0.0, 99.99));
+        assert!((199_000.0..201_000.0).contains(&last.1), "{last:?}");
+        let median = curve.iter().find(|point| point.0 >= 50.0).unwrap();
+        assert!((49_000.0..53_000.0).contains(&median.1), "{median:?}");
     }
 }

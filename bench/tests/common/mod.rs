@@ -19,6 +19,7 @@ impl Sink {
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = bench(&["sink", "--listen", "127.0.0.1:0", "--for", "30s", "--json"])
             .args(arguments)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -27,6 +28,21 @@ impl Sink {
         BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").expect("it says where").parse().unwrap();
         Self { child, address }
+    }
+
+    /// Gives it an order and waits for what it says of it.
+    pub(crate) fn order(&mut self, order: &str) -> String {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
+        let mut said = Vec::new();
+        // Byte by byte, since what follows the line is for the next call.
+        let stderr = self.child.stderr.as_mut().unwrap();
+        for byte in stderr.bytes() {
+            match byte.unwrap() {
+                b'\n' => break,
+                byte => said.push(byte),
+            }
+        }
+        String::from_utf8(said).unwrap()
     }
 
     /// Ends it as a user does and returns its summary.

@@ -24,6 +24,15 @@ pub enum Command<'a> {
     Rcpt(Mailbox<'a>),
     /// `DATA`.
     Data,
+    /// `BDAT bytes` or `BDAT bytes LAST`: so many bytes of the message follow (RFC 3030, 2).
+    Bdat {
+        /// How many.
+        bytes: u64,
+        /// Whether the message ends with them.
+        is_last: bool,
+    },
+    /// `STARTTLS`.
+    StartTls,
     /// `RSET`.
     Rset,
     /// `NOOP`, with or without a word that means nothing.
@@ -75,6 +84,8 @@ pub enum CommandFault {
     UnknownParameter,
     /// A known parameter with a value that makes no sense, or said twice.
     ParameterValue,
+    /// A BDAT whose size cannot be read: nobody knows where its chunk ends and the next command begins.
+    Chunk,
 }
 
 impl<'a> Command<'a> {
@@ -87,7 +98,7 @@ impl<'a> Command<'a> {
         let (verb, rest) = text.split_once(' ').unwrap_or((text, ""));
         let mut upper = [0; 4];
         let Some(letters) = verb.as_bytes().first_chunk::<4>().filter(|_| verb.len() == 4) else {
-            return Err(unknown(verb));
+            return other(verb, rest, offered);
         };
         upper.copy_from_slice(letters);
         upper.make_ascii_uppercase();
@@ -103,10 +114,33 @@ impl<'a> Command<'a> {
             b"VRFY" | b"EXPN" if rest.is_empty() => Err(CommandFault::Arguments),
             b"VRFY" => Ok(Self::Vrfy(rest)),
             b"EXPN" => Ok(Self::Expn),
+            b"BDAT" if offered.has(Extension::Chunking) => chunk(rest),
             b"HELP" if offered.has(Extension::Help) => Ok(Self::Help),
             _ => Err(unknown(verb)),
         }
     }
+}
+
+/// A command that has not four letters.
+fn other<'a>(verb: &str, rest: &str, offered: Extensions) -> Result<Command<'a>, CommandFault> {
+    if verb.eq_ignore_ascii_case("STARTTLS") && offered.has(Extension::StartTls) {
+        return alone(Command::StartTls, rest);
+    }
+    Err(unknown(verb))
+}
+
+/// The argument of BDAT.
+fn chunk<'a>(rest: &str) -> Result<Command<'a>, CommandFault> {
+    let mut words = rest.split_ascii_whitespace();
+    let bytes = words.next().filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    // One above `u64` is refused as well: it would never end.
+    let bytes = bytes.and_then(|word| word.parse().ok()).ok_or(CommandFault::Chunk)?;
+    let is_last = match words.next() {
+        None => false,
+        Some(word) if word.eq_ignore_ascii_case("LAST") => true,
+        Some(_) => return Err(CommandFault::Chunk),
+    };
+    if words.next().is_some() { Err(CommandFault::Chunk) } else { Ok(Command::Bdat { bytes, is_last }) }
 }
 
 /// The commands of other extensions are told apart from noise (502, not 500).

@@ -13,18 +13,24 @@ pub enum Extension {
     EnhancedStatusCodes,
     /// Addresses and headers may be UTF-8 (RFC 6531).
     SmtpUtf8,
+    /// A message may come in chunks of a size that is said before (RFC 3030). BINARYMIME is not spoken.
+    Chunking,
+    /// The session can go on inside TLS (RFC 3207).
+    StartTls,
     /// The HELP command (RFC 5321, 4.1.1.8).
     Help,
 }
 
 impl Extension {
     /// Every extension, in the order in which a server lists them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Pipelining,
         Self::Size,
         Self::EightBitMime,
         Self::EnhancedStatusCodes,
         Self::SmtpUtf8,
+        Self::Chunking,
+        Self::StartTls,
         Self::Help,
     ];
 
@@ -36,6 +42,8 @@ impl Extension {
             Self::EightBitMime => "8BITMIME",
             Self::EnhancedStatusCodes => "ENHANCEDSTATUSCODES",
             Self::SmtpUtf8 => "SMTPUTF8",
+            Self::Chunking => "CHUNKING",
+            Self::StartTls => "STARTTLS",
             Self::Help => "HELP",
         }
     }
@@ -45,20 +53,22 @@ impl Extension {
         Self::ALL.into_iter().find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
     }
 
-    const fn bit(self) -> u8 {
+    const fn bit(self) -> u16 {
         1 << self as u8
     }
 }
 
 /// A set of extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Extensions(u8);
+pub struct Extensions(u16);
 
 impl Extensions {
     /// No extension: a peer that was greeted with HELO.
     pub const NONE: Self = Self(0);
     /// All that this crate speaks.
     pub const ALL: Self = Self((1 << Extension::ALL.len()) - 1);
+    /// What a server offers unless it is told otherwise: TLS needs a certificate, and chunks a shell that knows them.
+    pub const USUAL: Self = Self::ALL.without(Extension::Chunking).without(Extension::StartTls);
 
     /// The set with one more member.
     #[must_use]
@@ -100,6 +110,6 @@ mod tests {
         for extension in Extension::ALL {
             assert_eq!(Extension::parse(&extension.keyword().to_lowercase()), Some(extension));
         }
-        assert_eq!(Extension::parse("CHUNKING"), None);
+        assert_eq!(Extension::parse("BINARYMIME"), None);
     }
 }

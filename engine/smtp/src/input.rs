@@ -91,6 +91,12 @@ impl Input {
         self.bytes.splice(self.consumed..end, bytes.iter().copied());
     }
 
+    /// Puts bytes in behind the first `count` unread ones. Costs one move of what follows them.
+    pub(crate) fn insert(&mut self, count: usize, bytes: &[u8]) {
+        let at = (self.consumed + count).min(self.bytes.len());
+        self.bytes.splice(at..at, bytes.iter().copied());
+    }
+
     /// Moves the unread bytes to the front. They are the start of one line, so this is cheap, and a second call is free.
     fn compact(&mut self) {
         if self.consumed == self.bytes.len() {

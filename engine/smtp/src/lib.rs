@@ -29,7 +29,7 @@
 //!         Need::Verdict(_stage) => server.answer(Answer::Accept), // ask the rules
 //!         Need::Body(range) => println!("{} bytes of a message", input.bytes(range).len()),
 //!         Need::Spoiled(fault) => println!("the message is dropped: {fault:?}"),
-//!         Need::Close => break,
+//!         Need::Secure | Need::Close => break,
 //!     }
 //! }
 //! wire.append(server.output());
@@ -47,6 +47,7 @@ mod normalise;
 pub mod reply;
 pub mod server;
 pub mod stage;
+mod stuffer;
 
 pub use address::{Mailbox, Path};
 pub use client::{Client, ClientConfig, ClientNeed, Outcome};

@@ -1,7 +1,7 @@
 //! Runs each dialog of `dialogs/client` against the client, twice: each group of server lines in one read, and byte by byte.
 //!
 //! Marks: `S` server's line (CRLF is added), `R` server's raw bytes, `C` the client's next line, `E` a transaction starts
-//! (`sender recipient... size=N 8bit utf8`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
+//! (`sender recipient... size=N 8bit utf8 chunk`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
 //! `refused stage reply`, `unfit why reply`, `broken stage why`), `P` the next reply to RCPT, `I` the session is ready, `Q` QUIT is
 //! asked for, `X` the connection is closed.
 
@@ -63,7 +63,11 @@ impl Session {
             'E' => {
                 assert_eq!(self.next(), ClientNeed::Ready, "{place}");
                 let (envelope, bytes) = envelope(line.text());
-                self.client.start(&envelope, bytes);
+                if line.text().ends_with(" chunk") {
+                    self.client.start_chunk(&envelope, bytes);
+                } else {
+                    self.client.start(&envelope, bytes);
+                }
                 self.recipient = 0;
             }
             'M' => {
@@ -125,6 +129,7 @@ fn envelope(text: &str) -> (Envelope, u64) {
         match (at, word) {
             (0, "<>") => {}
             (0, sender) => envelope.set_sender(Path::Mailbox(Mailbox::parse(sender).unwrap())),
+            (_, "chunk") => {}
             (_, "8bit") => envelope.body = BodyType::EightBit,
             (_, "utf8") => envelope.is_utf8 = true,
             (_, word) if word.starts_with("size=") => bytes = word[5..].parse().unwrap(),

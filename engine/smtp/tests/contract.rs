@@ -198,3 +198,87 @@ fn a_client_uses_only_what_it_may() {
     client.start(&envelope, 10);
     assert_eq!(client.output(), b"MAIL FROM:<>\r\n", "one command at a time, and no SIZE");
 }
+
+#[test]
+fn tls_begins_anew_and_listens_to_nothing_said_before() {
+    let mut config = ServerConfig::new("mx.example.org");
+    config.extensions = config.extensions.with(Extension::StartTls);
+    let (mut server, mut input) = (Server::new(Arc::new(config)), Input::default());
+    let mut say = |server: &mut Server, said: &[u8]| {
+        input.push(said);
+        loop {
+            match server.next(&mut input) {
+                Need::Verdict(_) => server.answer(Answer::Accept),
+                need => return (need, String::from_utf8(std::mem::take(server.output())).unwrap()),
+            }
+        }
+    };
+    assert!(say(&mut server, b"STARTTLS\r\n").1.ends_with("502 5.5.1 Command not implemented\r\n"));
+    assert!(say(&mut server, b"EHLO a\r\n").1.contains("250-STARTTLS\r\n"));
+    let (need, replies) = say(&mut server, b"MAIL FROM:<>\r\nSTARTTLS\r\nRCPT TO:<injected@example.org>\r\n");
+    assert_eq!((need, replies.lines().last()), (Need::Secure, Some("220 2.0.0 Ready to start TLS")));
+    server.secured();
+    assert!(!server.in_transaction());
+    assert_eq!(server.helo(), "");
+    let (need, replies) = say(&mut server, b"MAIL FROM:<>\r\nEHLO a\r\nSTARTTLS\r\n");
+    assert_eq!(need, Need::Bytes);
+    assert!(replies.starts_with("503 5.5.1 Say EHLO") && !replies.contains("STARTTLS"), "{replies}");
+    assert!(replies.ends_with("502 5.5.1 Command not implemented\r\n"), "{replies}");
+}
+
+#[test]
+fn a_chunk_holds_no_commands_even_if_a_reload_takes_chunking_away() {
+    let mut config = ServerConfig::new("mx.example.org");
+    config.extensions = config.extensions.with(Extension::Chunking);
+    let (mut server, mut input) = (Server::new(Arc::new(config)), Input::default());
+    input.push(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\n");
+    accept_until(&mut server, &mut input, Stage::Rcpt);
+    server.answer(Answer::Accept);
+    server.reconfigure(Arc::new(ServerConfig::new("mx.example.org")));
+    input.push(b"BDAT 6 LAST\r\nQUIT\r\n");
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Data));
+    assert_eq!(input.unread(), b"QUIT\r\n");
+    server.answer(Answer::Accept);
+    assert!(server.in_body());
+    let Need::Body(range) = server.next(&mut input) else { panic!("no body") };
+    assert_eq!(input.bytes(range), b"QUIT\r\n.\r\n");
+    assert_eq!(server.next(&mut input), Need::Verdict(Stage::Message));
+    server.answer(Answer::Accept);
+    assert_eq!(server.next(&mut input), Need::Bytes);
+}
+
+#[test]
+fn the_commands_of_a_chunk_and_its_content_leave_together() {
+    let mut client = Client::new(Arc::new(ClientConfig { name: "mx.example.org".into() }));
+    let mut input = Input::default();
+    let mut envelope = Envelope::new();
+    envelope.push_recipient(Mailbox::parse("a@example.org").unwrap());
+    input.push(b"220 x\r\n");
+    assert_eq!(client.next(&mut input), ClientNeed::Bytes);
+    input.push(b"250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    assert_eq!(client.next(&mut input), ClientNeed::Ready);
+    client.output().clear();
+    client.start_chunk(&envelope, 10);
+    assert_eq!(client.next(&mut input), ClientNeed::Message);
+    assert_eq!(
+        std::mem::take(client.output()),
+        b"MAIL FROM:<>\r\nRCPT TO:<a@example.org>\r\nBDAT 10 LAST\r\n"
+    );
+    client.sent();
+    assert_eq!(
+        (client.next(&mut input), client.stage(), client.is_refused()),
+        (ClientNeed::Bytes, Stage::Mail, false)
+    );
+    input.push(b"250 x\r\n550 x\r\n");
+    assert_eq!(
+        (client.next(&mut input), client.stage(), client.is_refused()),
+        (ClientNeed::Bytes, Stage::Message, true)
+    );
+}
+
+#[test]
+#[should_panic(expected = "chunks go to a server that offers to take them")]
+fn a_chunk_needs_a_server_that_takes_it() {
+    let mut client = Client::new(Arc::new(ClientConfig { name: "mx.example.org".into() }));
+    client.start_chunk(&Envelope::new(), 10);
+}

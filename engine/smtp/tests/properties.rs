@@ -16,7 +16,7 @@ use proptest::sample::select;
 use weir_smtp::body::{BodyFault, BodyLimits, Scanner, stuff, unstuff};
 use weir_smtp::reply::ReplyScanner;
 use weir_smtp::server::LineBreaks;
-use weir_smtp::{Enhanced, Mailbox, Path, Reply, ServerConfig};
+use weir_smtp::{Enhanced, Extension, Mailbox, Path, Reply, ServerConfig};
 
 /// Pieces of a message, chosen so that breaks and dots meet in every way.
 fn text() -> impl Strategy<Value = Vec<u8>> {
@@ -42,7 +42,11 @@ fn session() -> impl Strategy<Value = Vec<u8>> {
         "RCPT TO:<\u{fc}@d>\r\n",
         "DATA\r\n",
         "DATA\r\n",
-        "DATA\r\n",
+        "BDAT 9\r\n",
+        "BDAT 3\r\n",
+        "BDAT 5 LAST\r\n",
+        "BDAT 0 LAST\r\n",
+        "BDAT x\r\n",
         "RSET\r\n",
         "NOOP\r\n",
         "VRFY x\r\n",
@@ -86,8 +90,13 @@ fn scan(bytes: &[u8], sizes: &[usize]) -> (usize, bool, Option<BodyFault>, u64) 
 /// What `normalise` should make of a message in wire form, said the slow way: undo the stuffing of the sender's lines, then make
 /// every break whole.
 fn normalised(wire: &[u8]) -> Vec<u8> {
+    mended(&unstuff(wire))
+}
+
+/// A text with every line break made whole.
+fn mended(broken: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
-    let mut bytes = unstuff(wire).into_owned().into_iter().peekable();
+    let mut bytes = broken.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
         match byte {
             b'\r' => {
@@ -157,10 +166,39 @@ proptest! {
     }
 
     #[test]
+    fn chunks_give_the_message_that_data_would(
+        text in text(),
+        cuts in vec(0_usize..20, 0..8),
+        sizes in vec(1_usize..6, 1..40),
+        normalise in any::<bool>(),
+    ) {
+        let mut config = ServerConfig::new("mx.example.org");
+        config.extensions = config.extensions.with(Extension::Chunking);
+        config.line_breaks = if normalise { LineBreaks::Normalise } else { LineBreaks::Refuse };
+        let envelope = b"EHLO a\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
+        let mut chunked = envelope.to_vec();
+        let mut rest = text.as_slice();
+        for cut in cuts {
+            let (chunk, after) = rest.split_at(cut.min(rest.len()));
+            chunked.extend_from_slice(format!("BDAT {}\r\n", chunk.len()).as_bytes());
+            chunked.extend_from_slice(chunk);
+            rest = after;
+        }
+        chunked.extend_from_slice(format!("BDAT {} LAST\r\n", rest.len()).as_bytes());
+        chunked.extend_from_slice(rest);
+        // What a client with DATA would have to send for the same text. A break is made whole first, since only then is it known
+        // which dots begin lines.
+        let whole = if normalise { mended(&text) } else { text };
+        let with_data = [envelope.as_slice(), b"DATA\r\n", &stuff(&whole)].concat();
+        let taken = serve(&config, &chunked, &sizes).messages;
+        prop_assert_eq!(taken, serve(&config, &with_data, &[]).messages);
+    }
+
+    #[test]
     fn a_client_survives_any_server(
         lines in vec(select(vec![
             "220 x\r\n", "250 x\r\n", "250-x\r\n", "250 PIPELINING\r\n", "354 x\r\n", "421 x\r\n", "450 x\r\n", "550 x\r\n",
-            "250-PIPELINING\r\n250 x\r\n", "550-x\r\n550 x\r\n", "x\r\n", "\n", "250\r\n", "999 x\r\n",
+            "250-PIPELINING\r\n250 x\r\n", "250-PIPELINING\r\n250 CHUNKING\r\n", "550-x\r\n550 x\r\n", "x\r\n", "\n", "250\r\n", "999 x\r\n",
         ]), 0..40),
         noise in vec(any::<u8>(), 0..40),
         size in 1_usize..40,
@@ -171,6 +209,8 @@ proptest! {
         // Line by line, as an honest server would speak.
         let open: [&[u8]; 2] = [b"220 x\r\n", b"250-x\r\n250 PIPELINING\r\n"];
         send(open.into_iter().chain(bytes.split_inclusive(|&byte| byte == b'\n')));
+        let chunking: [&[u8]; 2] = [b"220 x\r\n", b"250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n"];
+        send(chunking.into_iter().chain(bytes.split_inclusive(|&byte| byte == b'\n')));
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl Session {
                 }
                 Need::Body(range) => self.message.extend_from_slice(self.input.bytes(range)),
                 Need::Spoiled(_) => self.message.clear(),
+                Need::Secure => {
+                    self.server.secured();
+                    self.replies.append(self.server.output());
+                    break;
+                }
                 Need::Verdict(stage) => self.judge(stage),
             }
         }
@@ -90,7 +95,11 @@ impl Session {
         let matches = |verdict: &&Verdict| {
             verdict.stage == name && (verdict.argument.is_empty() || verdict.argument == argument)
         };
-        let message = std::mem::take(&mut self.message);
+        if stage == Stage::Data {
+            // A message begins; one that was given up between its chunks is not part of it.
+            self.message.clear();
+        }
+        let message = if stage == Stage::Message { std::mem::take(&mut self.message) } else { Vec::new() };
         let Some(verdict) = self.verdicts.iter().find(matches) else {
             if stage == Stage::Message {
                 self.taken
@@ -119,6 +128,7 @@ fn set(config: &mut ServerConfig, setting: &str) {
     let (name, value) = setting.split_once(' ').unwrap();
     let limits = &mut config.limits;
     match name {
+        "with" => config.extensions = config.extensions.with(Extension::parse(value).unwrap()),
         "without" => config.extensions = config.extensions.without(Extension::parse(value).unwrap()),
         "line_breaks" if value == "normalise" => config.line_breaks = LineBreaks::Normalise,
         "recipients_max" => limits.recipients_max = value.parse().unwrap(),

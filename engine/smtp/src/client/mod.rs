@@ -3,7 +3,7 @@
 //! ```text
 //!  shell reads -> Input -> Client::next -> ClientNeed::Bytes    write the output in one go, then read
 //!                                       -> ClientNeed::Ready    Client::start a transaction, or Client::quit, or keep it for later
-//!                                       -> ClientNeed::Message  write the message in wire form, then Client::sent
+//!                                       -> ClientNeed::Message  write the output and the message in one go, then Client::sent
 //!                                       -> ClientNeed::Done     the transaction's end; call again until Ready or Close
 //!                                       -> ClientNeed::Close    write the output, then close
 //! ```
@@ -24,7 +24,7 @@ use crate::input::Input;
 use crate::reply::{Enhanced, Reply, ReplyFault, ReplyScanner, code_of};
 use crate::stage::Stage;
 
-use script::Script;
+use script::{Content, Script};
 
 /// Most bytes of replies that are kept of one transaction. A server with so much to say is broken.
 pub const REPLIES_BYTES_MAX: usize = 256 * 1024;
@@ -46,7 +46,8 @@ pub enum ClientNeed {
     Bytes,
     /// The session is open and no transaction runs.
     Ready,
-    /// Write the message in wire form, with its final CRLF.CRLF, then call [`Client::sent`].
+    /// Write the output, if there is any, and the message, then call [`Client::sent`]. After [`Client::start`] it is in wire form,
+    /// with its final CRLF.CRLF; after [`Client::start_chunk`] it is the chunk, without stuffing and without an end.
     Message,
     /// The transaction ended, or the session never came to one. Said once.
     Done(Outcome),
@@ -124,6 +125,7 @@ impl fmt::Display for ClientFault {
 ///                     v 250         | |                 v       v                         |
 ///                     Helo          | +- Resetting <- Finished <- LoneDot                 |
 ///                                   +------------------ Finished <------------------------+
+///  with BDAT: Commands --BDAT is in the output--> Message --sent--> Commands --all replies--> Finished
 ///  everywhere: 421 or broken --> Finished --> Closed; Ready --quit--> Quitting --> Closed
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,7 +138,7 @@ enum State {
     Helo,
     /// No transaction runs.
     Ready,
-    /// Waits for replies to the script.
+    /// Waits for replies to the script; with BDAT, to the message too.
     Commands,
     /// The shell writes the message.
     Message,
@@ -246,6 +248,23 @@ impl Client {
     /// # Panics
     /// If the last [`next`](Self::next) did not say [`ClientNeed::Ready`], or the envelope has no recipient.
     pub fn start(&mut self, envelope: &Envelope, message_bytes: u64) {
+        self.begin(envelope, Content::Stuffed, message_bytes);
+    }
+
+    /// Starts a transaction whose message goes as one chunk of so many bytes: the message itself, neither stuffed nor ended.
+    ///
+    /// With a single recipient and PIPELINING, all leaves in one write: [`next`](Self::next) says [`ClientNeed::Message`] at once,
+    /// with the commands in the output. From the moment its last byte may have left, the server may take the message, unless
+    /// [`is_refused`](Self::is_refused).
+    ///
+    /// # Panics
+    /// As [`start`](Self::start), and if the server did not offer CHUNKING (see [`offered`](Self::offered)).
+    pub fn start_chunk(&mut self, envelope: &Envelope, chunk_bytes: u64) {
+        assert!(self.offered.has(Extension::Chunking), "chunks go to a server that offers to take them");
+        self.begin(envelope, Content::Chunk, chunk_bytes);
+    }
+
+    fn begin(&mut self, envelope: &Envelope, content: Content, message_bytes: u64) {
         assert_eq!(self.state, State::Ready, "a transaction starts when the session is ready");
         assert!(envelope.last_recipient().is_some(), "a message goes to somebody");
         self.replies.clear();
@@ -258,9 +277,13 @@ impl Client {
             self.state = State::Finished(Outcome::Unfit(unfit), After::Ready);
             return;
         }
-        self.script.write(envelope, message_bytes, self.offered);
+        self.script.write(envelope, content, message_bytes, self.offered);
+        self.send_commands();
+    }
+
+    fn send_commands(&mut self) {
         self.script.send(self.offered, &mut self.output);
-        self.state = State::Commands;
+        self.state = if self.script.is_chunk_due() { State::Message } else { State::Commands };
     }
 
     /// The shell has written the message, or could not and wants the reply that the server gave instead.
@@ -269,7 +292,13 @@ impl Client {
     /// If the last [`next`](Self::next) did not say [`ClientNeed::Message`].
     pub fn sent(&mut self) {
         assert_eq!(self.state, State::Message, "a message is sent when it is asked for");
-        self.state = State::Final;
+        self.state = if self.script.is_chunk_due() { State::Commands } else { State::Final };
+    }
+
+    /// Whether something of the running transaction was refused: then the server has nothing that it may deliver, even if
+    /// its last replies never come.
+    pub const fn is_refused(&self) -> bool {
+        self.refusal.is_some()
     }
 
     /// Says QUIT; [`ClientNeed::Close`] follows its reply.
@@ -411,17 +440,20 @@ impl Client {
         }
         self.script.answer();
         if !expected && self.refusal.is_none() {
-            self.refusal = Some(Refusal { stage, reply });
+            self.refusal = Some(Refusal { stage, reply: reply.clone() });
         }
         if !self.script.is_answered() {
             return;
+        }
+        if stage == Stage::Message {
+            return self.take_chunk_reply(code, reply, expected);
         }
         if !is_last {
             return self.break_off(ClientFault::OutOfTurn);
         }
         match &self.refusal {
             None if self.script.is_done() => self.state = State::Message,
-            None => self.script.send(self.offered, &mut self.output),
+            None => self.send_commands(),
             // DATA went together with a command that was refused, and was accepted: end it without a message (RFC 2920, 3.1).
             Some(refusal) if expected && stage == Stage::Data => {
                 if refusal.stage == Stage::Mail {
@@ -431,6 +463,16 @@ impl Client {
                 self.output.extend_from_slice(b".\r\n");
                 self.state = State::LoneDot;
             }
+            Some(_) => self.finish_refused(After::Reset),
+        }
+    }
+
+    /// Judges the reply to BDAT, with which all commands are answered.
+    fn take_chunk_reply(&mut self, code: u16, reply: Range<usize>, accepted: bool) {
+        match self.refusal {
+            None => self.finish(Outcome::Accepted, reply, After::Ready),
+            // Sender or recipient were refused and the message accepted: nobody knows for whom.
+            Some(_) if accepted => self.break_off(ClientFault::Code(code)),
             Some(_) => self.finish_refused(After::Reset),
         }
     }
@@ -458,9 +500,15 @@ impl Client {
     fn break_off(&mut self, fault: ClientFault) {
         self.state = match self.state {
             State::Resetting | State::Quitting => State::Closed,
-            _ => State::Finished(Outcome::Broken(self.stage(), fault), After::Close),
+            _ => State::Finished(Outcome::Broken(self.broken_stage(), fault), After::Close),
         };
         self.decided = 0..0;
+    }
+
+    /// Where the server went wrong; with a chunk on its way that nothing refuses, at the message, which it may take.
+    fn broken_stage(&self) -> Stage {
+        let chunk_is_out = self.state == State::Commands && self.script.is_chunk_due();
+        if chunk_is_out && self.refusal.is_none() { Stage::Message } else { self.stage() }
     }
 
     fn go_on(&mut self, after: After) {

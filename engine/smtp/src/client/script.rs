@@ -7,7 +7,7 @@ use crate::envelope::{BodyType, Envelope};
 use crate::extension::{Extension, Extensions};
 use crate::stage::Stage;
 
-/// MAIL, RCPT for each recipient, DATA; and how far they were sent and answered. Memory is kept from message to message.
+/// MAIL, RCPT for each recipient, DATA or BDAT; and how far they were sent and answered. Memory is kept from message to message.
 #[derive(Debug, Default)]
 pub(super) struct Script {
     text: Vec<u8>,
@@ -15,11 +15,29 @@ pub(super) struct Script {
     ends: Vec<usize>,
     sent: usize,
     answered: usize,
+    content: Content,
+}
+
+/// How the message follows its envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Content {
+    /// After DATA and its 354, in wire form.
+    #[default]
+    Stuffed,
+    /// At once after BDAT, as one chunk (RFC 3030).
+    Chunk,
 }
 
 impl Script {
     /// Writes down the commands for an envelope, with the parameters that the server knows.
-    pub(super) fn write(&mut self, envelope: &Envelope, message_bytes: u64, offered: Extensions) {
+    pub(super) fn write(
+        &mut self,
+        envelope: &Envelope,
+        content: Content,
+        message_bytes: u64,
+        offered: Extensions,
+    ) {
+        self.content = content;
         self.text.clear();
         self.ends.clear();
         self.sent = 0;
@@ -42,7 +60,12 @@ impl Script {
             self.mailbox(recipient);
             self.end();
         }
-        self.text.extend_from_slice(b"DATA");
+        match content {
+            Content::Stuffed => self.text.extend_from_slice(b"DATA"),
+            Content::Chunk => {
+                let _ = write!(self.text, "BDAT {message_bytes} LAST");
+            }
+        }
         self.end();
     }
 
@@ -70,7 +93,7 @@ impl Script {
 
     /// Sends the next commands that may go without waiting.
     ///
-    /// A message goes to all its recipients or to none. So DATA waits until every RCPT was accepted; only with a single
+    /// A message goes to all its recipients or to none. So DATA or BDAT waits until every RCPT was accepted; only with a single
     /// recipient it may go at once, since a transaction without recipients has nothing that could be delivered (RFC 2920, 3.1).
     pub(super) fn send(&mut self, offered: Extensions, output: &mut Vec<u8>) {
         let from = self.end_of(self.sent);
@@ -95,7 +118,11 @@ impl Script {
     pub(super) fn stage(&self) -> Stage {
         match self.answered {
             0 => Stage::Mail,
-            at if at + 1 >= self.ends.len() => Stage::Data,
+            at if at + 1 >= self.ends.len() => match self.content {
+                Content::Stuffed => Stage::Data,
+                // The one reply to BDAT is that to the message.
+                Content::Chunk => Stage::Message,
+            },
             _ => Stage::Rcpt,
         }
     }
@@ -108,6 +135,11 @@ impl Script {
     /// Whether every command that was sent has its reply.
     pub(super) fn is_answered(&self) -> bool {
         self.answered >= self.sent
+    }
+
+    /// Whether BDAT has gone: its chunk follows at once.
+    pub(super) fn is_chunk_due(&self) -> bool {
+        self.content == Content::Chunk && self.sent >= self.ends.len()
     }
 
     /// Whether DATA has its reply too.

@@ -4,7 +4,7 @@ use super::{Hello, Server, State, Transaction, replies};
 use crate::address::{Mailbox, Path};
 use crate::body::{BodyFault, Scanner};
 use crate::command::{Command, MailParameters};
-use crate::extension::Extension;
+use crate::extension::{Extension, Extensions};
 use crate::reply::{Reply, code_of};
 use crate::stage::Stage;
 
@@ -15,6 +15,8 @@ impl Server {
             Command::Mail(sender, parameters) => self.mail(sender, parameters),
             Command::Rcpt(recipient) => self.rcpt(recipient),
             Command::Data => self.data(),
+            Command::Bdat { bytes, is_last } => self.bdat(bytes, is_last),
+            Command::StartTls => self.start_tls(),
             Command::Ehlo(name) => self.judge_hello(Hello::Ehlo, name),
             Command::Helo(name) => self.judge_hello(Hello::Helo, name),
             Command::Rset => self.rset(),
@@ -39,7 +41,9 @@ impl Server {
     fn mail(&mut self, sender: Path<'_>, parameters: MailParameters) {
         match self.transaction {
             Transaction::Stranger => return self.say(&replies::HELLO_FIRST),
-            Transaction::HasSender | Transaction::HasRecipients => return self.say(&replies::MAIL_TWICE),
+            Transaction::HasSender | Transaction::HasRecipients | Transaction::InChunks => {
+                return self.say(&replies::MAIL_TWICE);
+            }
             Transaction::Idle => {}
         }
         if parameters.declared_bytes.is_some_and(|bytes| bytes > self.config.limits.body.message_bytes_max) {
@@ -56,6 +60,9 @@ impl Server {
     fn rcpt(&mut self, recipient: Mailbox<'_>) {
         if !self.in_transaction() {
             return self.say(&replies::MAIL_FIRST);
+        }
+        if self.transaction == Transaction::InChunks {
+            return self.say(&replies::CHUNKS_BEGUN);
         }
         if recipient.is_utf8() && !self.envelope.is_utf8 {
             return self.say(&replies::NEEDS_UTF8);
@@ -84,7 +91,17 @@ impl Server {
             Transaction::Idle => self.say(&replies::MAIL_FIRST),
             Transaction::HasSender => self.say(&replies::NO_RECIPIENTS),
             Transaction::HasRecipients => self.state = State::Judging(Stage::Data),
+            // Not both in one transaction (RFC 3030, 4.2).
+            Transaction::InChunks => self.say(&replies::CHUNKS_BEGUN),
         }
+    }
+
+    fn start_tls(&mut self) {
+        if self.count_idle() {
+            return;
+        }
+        self.print(&replies::TLS_READY);
+        self.state = State::Securing;
     }
 
     fn rset(&mut self) {
@@ -102,7 +119,7 @@ impl Server {
     }
 
     /// True if it was one too many, and the connection is closed.
-    fn count_idle(&mut self) -> bool {
+    pub(super) fn count_idle(&mut self) -> bool {
         self.tally.idle_commands += 1;
         let over = self.tally.idle_commands > self.config.limits.idle_commands_max;
         if over {
@@ -130,12 +147,14 @@ impl Server {
         std::mem::swap(&mut self.helo, &mut self.helo_judged);
         self.hello = self.hello_judged;
         self.end_transaction();
-        let last = self.config.extensions.iter().last();
-        let (Hello::Ehlo, Some(last)) = (self.hello, last) else {
+        let offered = self.offer();
+        let (Hello::Ehlo, Some(last)) = (self.hello, offered.iter().last()) else {
+            self.offered = Extensions::NONE;
             return self.line(b' ', |config, output| output.extend_from_slice(config.host.as_bytes()));
         };
         self.line(b'-', |config, output| output.extend_from_slice(config.host.as_bytes()));
-        for extension in self.config.extensions.iter() {
+        self.offered = offered;
+        for extension in offered.iter() {
             let separator = if extension == last { b' ' } else { b'-' };
             self.line(separator, |config, output| {
                 output.extend_from_slice(extension.keyword().as_bytes());
@@ -144,6 +163,15 @@ impl Server {
                     output.extend_from_slice(format!(" {bytes}").as_bytes());
                 }
             });
+        }
+    }
+
+    /// What EHLO speaks of: inside TLS, STARTTLS is not.
+    fn offer(&self) -> Extensions {
+        if self.is_secure {
+            self.config.extensions.without(Extension::StartTls)
+        } else {
+            self.config.extensions
         }
     }
 
@@ -156,6 +184,9 @@ impl Server {
 
     /// The message may come.
     pub(super) fn start_body(&mut self) {
+        if self.start_chunk() {
+            return;
+        }
         self.scanner = Scanner::new(self.config.limits.body);
         self.state = State::Body;
         self.print(&replies::GO_AHEAD);
@@ -200,7 +231,7 @@ impl Server {
         }
     }
 
-    fn end_transaction(&mut self) {
+    pub(super) fn end_transaction(&mut self) {
         self.transaction = Transaction::Idle;
         self.tally.recipients_excess = 0;
         self.envelope.clear();

@@ -70,11 +70,11 @@ pub struct ServerConfig {
 }
 
 impl ServerConfig {
-    /// Everything offered, default limits, bare line breaks refused.
+    /// The usual extensions offered, default limits, bare line breaks refused.
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),
-            extensions: Extensions::ALL,
+            extensions: Extensions::USUAL,
             limits: ServerLimits::default(),
             line_breaks: LineBreaks::Refuse,
         }

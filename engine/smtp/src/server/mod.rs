@@ -10,6 +10,7 @@
 //!
 //! Replies to pipelined commands gather in the output while input lasts, and leave together (RFC 2920, 3.2).
 
+mod chunks;
 mod commands;
 mod config;
 mod replies;
@@ -21,10 +22,13 @@ use memchr::memchr;
 
 pub use config::{LineBreaks, ServerConfig, ServerLimits};
 
+use chunks::Chunks;
+
 use crate::address::Mailbox;
 use crate::body::{BodyFault, Scanner};
 use crate::command::{Command, CommandFault};
 use crate::envelope::Envelope;
+use crate::extension::{Extension, Extensions};
 use crate::input::Input;
 use crate::normalise::{Normalised, Normaliser};
 use crate::reply::Reply;
@@ -40,10 +44,14 @@ pub enum Need {
     Verdict(Stage),
     /// The next stretch of the message in wire form: dot-stuffed, and CRLF.CRLF at the end of the last. The range is good for
     /// [`Input::bytes`] and [`Input::detach`] until the machine or the input is called again. Each stretch is handed out once.
+    /// A message begins after the verdict at [`Stage::Data`]; with BDAT, a client may give up what it has sent of one (RSET, EHLO),
+    /// which is known when that verdict is asked for again.
     Body(Range<usize>),
     /// The message has this fault: what was handed out of it is worth nothing. The machine reads on to the real end and
     /// refuses by itself; no verdict is asked for.
     Spoiled(BodyFault),
+    /// Write the output, do the handshake of TLS, then [`Server::secured`]. Only if STARTTLS is offered.
+    Secure,
     /// Write the output, if there is any, and close.
     Close,
 }
@@ -71,7 +79,7 @@ pub enum Answer<'a> {
 ///     |  v            |   +----------------- 5xx ------------- Spoiled                     |
 ///     | NotServed     |   +----------------------------- final reply ----------------------+
 ///     v  v            v
-///   Closed: QUIT, 421, Answer::Close, too many errors
+///   Closed: QUIT, 421, Answer::Close, too many errors; BDAT: see `chunks`
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -87,6 +95,12 @@ enum State {
     Body,
     /// The message is read and dropped.
     Spoiled(BodyFault),
+    /// A chunk of the message is read and handed out.
+    Chunk,
+    /// A chunk is read and dropped.
+    Swallowing,
+    /// The handshake of TLS is under way.
+    Securing,
     /// Nothing more is read.
     Closed,
 }
@@ -102,6 +116,8 @@ enum Transaction {
     HasSender,
     /// At least one RCPT was accepted.
     HasRecipients,
+    /// A part of the message was accepted with BDAT.
+    InChunks,
 }
 
 /// Counts since the last accepted message.
@@ -139,6 +155,10 @@ pub struct Server {
     tally: Tally,
     scanner: Scanner,
     normaliser: Normaliser,
+    chunks: Chunks,
+    /// What the last EHLO offered.
+    offered: Extensions,
+    is_secure: bool,
     output: Vec<u8>,
 }
 
@@ -159,6 +179,9 @@ impl Server {
             tally: Tally::default(),
             scanner,
             normaliser: Normaliser::default(),
+            chunks: Chunks::default(),
+            offered: Extensions::NONE,
+            is_secure: false,
             output: Vec::new(),
         }
     }
@@ -174,6 +197,13 @@ impl Server {
                 State::Judging(stage) => Some(Need::Verdict(stage)),
                 State::Commands | State::NotServed => self.read_command(input),
                 State::Body | State::Spoiled(_) => self.read_body(input),
+                State::Chunk => self.read_chunk(input),
+                State::Swallowing => self.swallow_chunk(input),
+                State::Securing => {
+                    // What came with STARTTLS was said by whoever sits in between (RFC 3207, 6).
+                    input.clear();
+                    Some(Need::Secure)
+                }
                 State::Closed => Some(Need::Close),
             };
             if let Some(need) = need {
@@ -209,7 +239,10 @@ impl Server {
             && !matches!(stage, Stage::Connect | Stage::Message)
         {
             self.refuse_judged(stage);
-            return self.say(refusal);
+            if !self.refuse_chunk(refusal) {
+                self.say(refusal);
+            }
+            return;
         }
         match stage {
             Stage::Connect => self.greet(reply),
@@ -225,6 +258,20 @@ impl Server {
             Stage::Data => self.start_body(),
             Stage::Message => self.finish(reply.unwrap_or(&replies::MESSAGE_OK)),
         }
+    }
+
+    /// The connection is inside TLS now: everything said before is forgotten (RFC 3207, 4.2), and STARTTLS is not offered again.
+    ///
+    /// # Panics
+    /// If the last [`next`](Self::next) did not say [`Need::Secure`].
+    pub fn secured(&mut self) {
+        assert_eq!(self.state, State::Securing, "a connection is secured when it is asked for");
+        self.is_secure = true;
+        self.state = State::Commands;
+        self.transaction = Transaction::Stranger;
+        self.offered = Extensions::NONE;
+        self.envelope.clear();
+        self.helo.clear();
     }
 
     /// Takes other settings from the next command on (a reload). What EHLO offered before stays said.
@@ -271,12 +318,15 @@ impl Server {
 
     /// Whether a transaction is open, which a host that shuts down lets finish.
     pub const fn in_transaction(&self) -> bool {
-        matches!(self.transaction, Transaction::HasSender | Transaction::HasRecipients)
+        matches!(
+            self.transaction,
+            Transaction::HasSender | Transaction::HasRecipients | Transaction::InChunks
+        )
     }
 
     /// Whether the client is sending its message, for which other timeouts hold (RFC 5321, 4.5.3.2).
     pub const fn in_body(&self) -> bool {
-        matches!(self.state, State::Body | State::Spoiled(_))
+        matches!(self.state, State::Body | State::Spoiled(_) | State::Chunk | State::Swallowing)
     }
 
     /// Serves the next command line, if there is one.
@@ -323,7 +373,7 @@ impl Server {
             (None, LineBreaks::Normalise) => line,
             (None, LineBreaks::Refuse) => return self.bad_command(CommandFault::IllegalByte),
         };
-        let command = Command::parse(line, self.config.extensions);
+        let command = Command::parse(line, self.understood());
         let has_parameters = matches!(command, Ok(Command::Mail(..) | Command::Rcpt(_)));
         if line_bytes > self.config.limits.command_line_bytes_max && !has_parameters {
             return self.bad_command(CommandFault::TooLong);
@@ -398,8 +448,20 @@ impl Server {
         within
     }
 
+    /// What commands may say. Whether a chunk or TLS may follow one holds as EHLO offered it, through a reload too.
+    fn understood(&self) -> Extensions {
+        let framing = [Extension::Chunking, Extension::StartTls];
+        framing.into_iter().fold(self.config.extensions, |extensions, framing| {
+            if self.offered.has(framing) { extensions.with(framing) } else { extensions.without(framing) }
+        })
+    }
+
     /// Refuses a line that is no command.
     fn bad_command(&mut self, fault: CommandFault) {
+        if fault == CommandFault::Chunk {
+            // What follows may be the chunk and must not be read as commands.
+            return self.close(&replies::command_fault(fault));
+        }
         self.tally.bad_commands += 1;
         if self.tally.bad_commands > self.config.limits.bad_commands_max {
             return self.close(&replies::TOO_MANY_ERRORS);
@@ -408,7 +470,7 @@ impl Server {
     }
 
     fn print(&mut self, reply: &Reply<'_>) {
-        if self.config.extensions.has(crate::Extension::EnhancedStatusCodes) {
+        if self.config.extensions.has(Extension::EnhancedStatusCodes) {
             reply.print(&mut self.output);
         } else {
             reply.print_bare(&mut self.output);

@@ -16,6 +16,8 @@ pub(super) const NOTHING_DONE: Reply<'static> = reply(250, (2, 0, 0), "Ok");
 pub(super) const SENDER_OK: Reply<'static> = reply(250, (2, 1, 0), "Ok");
 pub(super) const RECIPIENT_OK: Reply<'static> = reply(250, (2, 1, 5), "Ok");
 pub(super) const GO_AHEAD: Reply<'static> = Reply::plain(354, "End data with <CR><LF>.<CR><LF>");
+pub(super) const CHUNK_OK: Reply<'static> = reply(250, (2, 0, 0), "Chunk read");
+pub(super) const TLS_READY: Reply<'static> = reply(220, (2, 0, 0), "Ready to start TLS");
 pub(super) const MESSAGE_OK: Reply<'static> = reply(250, (2, 0, 0), "Ok");
 pub(super) const HELP: Reply<'static> =
     reply(214, (2, 0, 0), "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY HELP QUIT\nSee RFC 5321");
@@ -27,6 +29,8 @@ pub(super) const HELLO_FIRST: Reply<'static> = reply(503, (5, 5, 1), "Say EHLO o
 pub(super) const MAIL_FIRST: Reply<'static> = reply(503, (5, 5, 1), "Say MAIL first");
 pub(super) const MAIL_TWICE: Reply<'static> = reply(503, (5, 5, 1), "A sender was given already");
 pub(super) const NO_RECIPIENTS: Reply<'static> = reply(554, (5, 5, 1), "No valid recipients");
+pub(super) const NO_RECIPIENTS_YET: Reply<'static> = reply(503, (5, 5, 1), "No valid recipients");
+pub(super) const CHUNKS_BEGUN: Reply<'static> = reply(503, (5, 5, 1), "The message has begun; BDAT or RSET");
 pub(super) const NOT_SERVED: Reply<'static> = reply(503, (5, 5, 1), "Not served; only QUIT is taken");
 pub(super) const NEEDS_UTF8: Reply<'static> = reply(553, (5, 6, 7), "Address needs SMTPUTF8");
 pub(super) const TOO_LARGE: Reply<'static> = reply(552, (5, 3, 4), "Message too large");
@@ -48,6 +52,7 @@ pub(super) const fn command_fault(fault: CommandFault) -> Reply<'static> {
         CommandFault::Recipient(fault) => address_fault(fault, 3),
         CommandFault::NeedsUtf8 => NEEDS_UTF8,
         CommandFault::UnknownParameter => reply(555, (5, 5, 4), "Parameter not recognised"),
+        CommandFault::Chunk => reply(501, (5, 5, 4), "Malformed BDAT; its chunk has no known end"),
         CommandFault::ParameterValue => reply(501, (5, 5, 4), "Malformed parameter"),
     }
 }

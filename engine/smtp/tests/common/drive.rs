@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use weir_smtp::server::LineBreaks;
 use weir_smtp::{
-    Answer, Client, ClientConfig, ClientNeed, Envelope, Input, Mailbox, Need, Outcome, Server, ServerConfig,
-    Stage,
+    Answer, Client, ClientConfig, ClientNeed, Envelope, Extension, Input, Mailbox, Need, Outcome, Server,
+    ServerConfig, Stage,
 };
 
 /// All that a client and a next hop would see of a session.
@@ -23,6 +23,7 @@ pub(crate) struct Transcript {
 pub(crate) fn small_config(line_breaks: LineBreaks) -> ServerConfig {
     let mut config = ServerConfig::new("mx.example.org");
     config.line_breaks = line_breaks;
+    config.extensions = config.extensions.with(Extension::Chunking);
     config.limits.command_line_bytes_max = 40;
     config.limits.parameter_line_bytes_max = 60;
     config.limits.discarded_line_bytes_max = 120;
@@ -57,6 +58,10 @@ pub(crate) fn serve(config: &ServerConfig, bytes: &[u8], sizes: &[usize]) -> Tra
                 rest = after;
             }
             Need::Verdict(stage) => {
+                if stage == Stage::Data {
+                    // A message begins; one that was given up between its chunks is not part of it.
+                    message.clear();
+                }
                 if stage == Stage::Message {
                     transcript.messages.push(std::mem::take(&mut message));
                 }
@@ -67,6 +72,7 @@ pub(crate) fn serve(config: &ServerConfig, bytes: &[u8], sizes: &[usize]) -> Tra
                 message.extend_from_slice(input.bytes(range));
             }
             Need::Spoiled(_) => message.clear(),
+            Need::Secure => panic!("STARTTLS is not offered"),
             Need::Close => {
                 transcript.is_closed = true;
                 break;
@@ -99,7 +105,11 @@ pub(crate) fn send<'a>(mut chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Outcom
                     envelope.clear();
                 }
                 envelope.push_recipient(Mailbox::parse("a@example.org").expect("it is an address"));
-                client.start(&envelope, 100);
+                if client.offered().has(Extension::Chunking) {
+                    client.start_chunk(&envelope, 100);
+                } else {
+                    client.start(&envelope, 100);
+                }
             }
             ClientNeed::Message => client.sent(),
             ClientNeed::Done(outcome) => {

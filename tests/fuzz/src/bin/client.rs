@@ -14,4 +14,6 @@ fuzz_target!(|data: &[u8]| {
     // Line by line, as an honest server would speak, from an open session on.
     let open: [&[u8]; 2] = [b"220 x\r\n", b"250-x\r\n250 PIPELINING\r\n"];
     drive::send(open.into_iter().chain(said.split_inclusive(|&byte| byte == b'\n')));
+    let chunking: [&[u8]; 2] = [b"220 x\r\n", b"250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n"];
+    drive::send(chunking.into_iter().chain(said.split_inclusive(|&byte| byte == b'\n')));
 });
