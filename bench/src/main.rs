@@ -4,6 +4,7 @@ mod cpu;
 mod dice;
 mod mark;
 mod peer;
+mod peers;
 mod relay_cost;
 mod result;
 mod sink;
@@ -29,6 +30,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Run {
+    /// A server that weir is compared with, by hand.
+    Peer(peers::Options),
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
@@ -41,6 +44,7 @@ enum Run {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
+        Run::Peer(options) => peers::run(&options),
         Run::RelayCost(options) => relay_cost::run(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),
