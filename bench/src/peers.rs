@@ -5,6 +5,8 @@
 //! [`configuration`].
 
 mod command;
+mod haraka;
+mod postfix;
 mod server;
 
 use std::fs;
@@ -43,6 +45,12 @@ pub(crate) enum PeerKind {
     SmtpSink,
     /// HAProxy in TCP mode.
     Haproxy,
+    /// Postfix: its before-queue proxy, or an MX with a DNSBL in smtpd.
+    Postfix,
+    /// Postfix with postscreen in front.
+    Postscreen,
+    /// Haraka as a proxy.
+    Haraka,
 }
 
 /// Where and how a server runs.
@@ -65,6 +73,9 @@ impl PeerKind {
         match self {
             Self::SmtpSink => "smtp-sink",
             Self::Haproxy => "haproxy",
+            Self::Postfix => "postfix",
+            Self::Postscreen => "postscreen",
+            Self::Haraka => "haraka",
         }
     }
 
@@ -72,7 +83,9 @@ impl PeerKind {
     pub(crate) const fn roles(self) -> &'static [Role] {
         match self {
             Self::SmtpSink => &[Role::Sink],
-            Self::Haproxy => &[Role::Balancer],
+            Self::Haproxy | Self::Haraka => &[Role::Balancer],
+            Self::Postfix => &[Role::Balancer, Role::Mx, Role::MxReject],
+            Self::Postscreen => &[Role::Mx, Role::MxReject],
         }
     }
 
@@ -98,6 +111,8 @@ pub(crate) fn start(kind: PeerKind, setup: &Setup<'_>) -> Result<Server> {
     match kind {
         PeerKind::SmtpSink => smtp_sink(setup),
         PeerKind::Haproxy => haproxy(setup),
+        PeerKind::Postfix | PeerKind::Postscreen => postfix::start(kind, setup),
+        PeerKind::Haraka => haraka::start(setup),
     }
 }
 
@@ -108,7 +123,7 @@ fn check(kind: PeerKind, setup: &Setup<'_>) -> Result<()> {
         let roles: Vec<&str> = kind.roles().iter().map(|role| role.name()).collect();
         return Err(format!("{name} cannot be a {role}, only: {}", roles.join(", ")).into());
     }
-    if setup.role == Role::Balancer && setup.next_hops.is_empty() {
+    if matches!(setup.role, Role::Balancer | Role::Mx) && setup.next_hops.is_empty() {
         return Err(format!("{name} as a {role} needs a next hop").into());
     }
     if matches!(setup.role, Role::Mx | Role::MxReject) && setup.dns.is_none() {
@@ -139,17 +154,23 @@ fn haproxy(setup: &Setup<'_>) -> Result<Server> {
 }
 
 /// A configuration of `bench/scenarios/peers` with the run's own addresses: 127.0.0.1:10024 stands for where it listens,
-/// `/srv/peer` for its folder, and a line with 127.0.0.1:2501 is there once for each next hop, with `hop1`, `hop2`...
+/// `/srv/peer` for its folder, `127.0.0.1:2501,127.0.0.1:2502` for all next hops, and a line with 127.0.0.1:2501 or
+/// [127.0.0.1]:2501 is there once for each next hop, with `hop1`, `hop2`...
 fn configuration(text: &str, setup: &Setup<'_>) -> String {
+    let hops: Vec<String> = setup.next_hops.iter().map(ToString::to_string).collect();
     let mut output = String::new();
     for line in text.lines() {
         let line = line
             .replace("127.0.0.1:10024", &setup.listen.to_string())
-            .replace("/srv/peer", &setup.folder.to_string_lossy());
-        if line.contains("127.0.0.1:2501") {
+            .replace("/srv/peer", &setup.folder.to_string_lossy())
+            .replace("127.0.0.1:2501,127.0.0.1:2502", &hops.join(","));
+        if line.contains("127.0.0.1:2501") || line.contains("[127.0.0.1]:2501") {
             for (number, hop) in (1..).zip(setup.next_hops) {
-                let line = line.replace("hop1", &format!("hop{number}"));
-                output.push_str(&line.replace("127.0.0.1:2501", &hop.to_string()));
+                let line = line
+                    .replace("hop1", &format!("hop{number}"))
+                    .replace("127.0.0.1:2501", &hop.to_string())
+                    .replace("[127.0.0.1]:2501", &format!("[{}]:{}", hop.ip(), hop.port()));
+                output.push_str(&line);
                 output.push('\n');
             }
         } else {
@@ -186,9 +207,10 @@ mod tests {
     fn a_configuration_gets_the_addresses_of_its_run() {
         let hops = ["127.0.0.1:1".parse().unwrap(), "127.0.0.1:2".parse().unwrap()];
         let setup = setup(Role::Balancer, &hops);
-        let text = "bind 127.0.0.1:10024\n  server hop1 127.0.0.1:2501 check\ndir /srv/peer/queue\n";
+        let text = "bind 127.0.0.1:10024\n  server hop1 127.0.0.1:2501 check\ndir /srv/peer/queue\n\
+                    pool=127.0.0.1:2501,127.0.0.1:2502\nvia [127.0.0.1]:2501\n";
         let expected = "bind 127.0.0.7:25\n  server hop1 127.0.0.1:1 check\n  server hop2 127.0.0.1:2 check\n\
-                        dir /tmp/x/queue\n";
+                        dir /tmp/x/queue\npool=127.0.0.1:1,127.0.0.1:2\nvia [127.0.0.1]:1\nvia [127.0.0.1]:2\n";
         assert_eq!(configuration(text, &setup), expected);
     }
 

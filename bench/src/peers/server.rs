@@ -38,7 +38,6 @@ pub(super) struct Launch<'a> {
     version: String,
     setup: &'a Setup<'a>,
     command: Vec<OsString>,
-    environment: Vec<(&'static str, OsString)>,
     /// Files besides its output.
     logs: Vec<PathBuf>,
 }
@@ -46,11 +45,17 @@ pub(super) struct Launch<'a> {
 impl<'a> Launch<'a> {
     pub(super) fn new(name: &'static str, program: &Path, version: String, setup: &'a Setup<'a>) -> Self {
         let command = vec![program.as_os_str().to_owned()];
-        Self { name, version, setup, command, environment: Vec::new(), logs: Vec::new() }
+        Self { name, version, setup, command, logs: Vec::new() }
     }
 
     pub(super) fn arguments<T: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.command.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// A file besides its output to which it logs.
+    pub(super) fn log(mut self, file: PathBuf) -> Self {
+        self.logs.push(file);
         self
     }
 
@@ -68,7 +73,6 @@ impl<'a> Launch<'a> {
         let file = File::create(&output).map_err(|error| format!("{}: {error}", output.display()))?;
         let child = Command::new(program)
             .args(arguments)
-            .envs(self.environment)
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
