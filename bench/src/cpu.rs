@@ -67,7 +67,7 @@ pub(crate) fn of_children() -> Result<Duration> {
 }
 
 /// `root` and all its descendants.
-fn tree(root: u32) -> Result<Vec<u32>> {
+pub(crate) fn tree(root: u32) -> Result<Vec<u32>> {
     let mut parents: Vec<(u32, u32)> = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
@@ -84,6 +84,17 @@ fn tree(root: u32) -> Result<Vec<u32>> {
         next += 1;
     }
     Ok(found)
+}
+
+/// When a process started, in ticks since the machine did; `None` when it has ended, be it that nobody waited for it yet.
+pub(crate) fn started(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // proc(5): the state is field 3, the first behind the name, and the start is field 22.
+    let mut fields = after_name(&stat).split(' ');
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
 }
 
 /// The fields behind the name, which may itself have blanks and brackets.

@@ -7,6 +7,7 @@ mod loopback;
 mod mark;
 mod orders;
 mod peer;
+mod peers;
 mod place;
 mod process;
 mod relay_cost;
@@ -40,6 +41,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Run {
+    /// A server that weir is compared with, by hand.
+    Peer(peers::Options),
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
     /// Run a scenario: servers, load, what is done to the servers meanwhile, and what is expected.
@@ -71,6 +74,7 @@ fn understands(command: &str, words: &[String]) -> std::result::Result<(), Strin
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
+        Run::Peer(options) => peers::run(&options),
         Run::RelayCost(options) => relay_cost::run(&options),
         Run::Scenario(options) => run::run(&options),
         Run::Scenarios(options) => run::list(&options),

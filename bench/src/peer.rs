@@ -76,7 +76,8 @@ impl Drop for Peer {
     }
 }
 
-fn greets(address: SocketAddr) -> bool {
+/// Whether an SMTP greeting comes from `address`.
+pub(crate) fn greets(address: SocketAddr) -> bool {
     let Ok(stream) = TcpStream::connect_timeout(&address, READY_WITHIN) else { return false };
     let mut line = String::new();
     let patient = stream.set_read_timeout(Some(Duration::from_secs(1))).is_ok();
