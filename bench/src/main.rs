@@ -1,7 +1,9 @@
 //! Load and comparison runs.
 
+mod compare;
 mod cpu;
 mod dice;
+mod dns;
 mod interrupt;
 mod loopback;
 mod mark;
@@ -17,6 +19,7 @@ mod scenario;
 mod sink;
 mod source;
 mod source_cost;
+mod stand_in;
 mod tls;
 mod value;
 
@@ -41,10 +44,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Run {
+    /// A scenario's measured server as weir and as others, in turns: what each costs, and the ratios.
+    Compare(Box<compare::Options>),
     /// A server that weir is compared with, by hand.
     Peer(peers::Options),
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
+    /// A name server that stands in for the world's: records, DNS lists, and what goes wrong with them.
+    Dns(Box<dns::Options>),
     /// Run a scenario: servers, load, what is done to the servers meanwhile, and what is expected.
     #[command(name = "run")]
     Scenario(run::Options),
@@ -74,8 +81,10 @@ fn understands(command: &str, words: &[String]) -> std::result::Result<(), Strin
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
+        Run::Compare(options) => compare::run(&options),
         Run::Peer(options) => peers::run(&options),
         Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Dns(options) => dns::run(&options),
         Run::Scenario(options) => run::run(&options),
         Run::Scenarios(options) => run::list(&options),
         Run::Sink(options) => sink::run(&options),

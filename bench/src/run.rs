@@ -12,7 +12,7 @@ mod proof;
 mod rules;
 mod sources;
 mod stage;
-mod table;
+pub(crate) mod table;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -105,7 +105,8 @@ pub(crate) struct ListOptions {
     write: Option<PathBuf>,
 }
 
-fn scale(text: &str) -> std::result::Result<f64, String> {
+/// A factor for all times.
+pub(crate) fn scale(text: &str) -> std::result::Result<f64, String> {
     let number = text.parse().ok().filter(|number| SCALE.contains(number));
     number.ok_or_else(|| {
         format!("`{text}` is no scale: write a number from {} to {}", SCALE.start(), SCALE.end())
@@ -158,8 +159,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let scenario = scenario.scaled(factor);
     let weir = weir_binary(options.weir.as_deref())?;
     let addresses = Addresses::draw(&scenario)?;
-    let setting = Setting { scenario: &scenario, addresses: &addresses, folder: &folder.path, weir: &weir };
-    let run = play(&setting, "weir", 1, &progress())?;
+    let setting =
+        Setting { scenario: &scenario, addresses: &addresses, folder: &folder.path, weir: &weir, peer: None };
+    let run = play(&setting, "weir", 1, &progress())?.run;
     clear_progress();
     let versions =
         BTreeMap::from([("weir".to_owned(), place::version(&weir.to_string_lossy(), "--version"))]);
@@ -196,6 +198,12 @@ impl Folder {
         let path = keep.map_or(own, Path::to_owned);
         fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self { path: path.canonicalize()?, is_kept: keep.is_some() })
+    }
+}
+
+impl Folder {
+    pub(crate) const fn is_kept(&self) -> bool {
+        self.is_kept
     }
 }
 

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Result;
+use crate::peers::Role;
 
 pub(crate) use address::{Addresses, braced};
 pub(crate) use event::{Action, Event};
@@ -30,7 +31,7 @@ const LOADS_MAX: usize = 15;
 pub(crate) const EVENTS_MAX: usize = 10_000;
 
 /// A scenario that can be run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scenario {
     /// The name of its folder.
     pub(crate) name: String,
@@ -49,11 +50,10 @@ pub(crate) struct Scenario {
 
 /// The node whose costs are told, and what a peer needs to stand in its place.
 #[derive(Clone, Debug)]
-#[allow(dead_code, reason = "`compare` reads the rest")]
 pub(crate) struct Measured {
     pub(crate) node: String,
-    /// What peers would have to be, in the words of `compare`.
-    pub(crate) role: Option<String>,
+    /// What peers have to be; none can, if it is not said.
+    pub(crate) role: Option<Role>,
     /// Where a peer sends mail.
     pub(crate) next_hops: Vec<String>,
     /// The DNS server that a peer asks.

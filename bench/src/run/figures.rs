@@ -93,6 +93,9 @@ impl Used {
         if accepted > 0.0 {
             put("cpu_us_per_message", total * 1e6 / accepted);
         }
+        if accepted + of("refused") > 0.0 {
+            put("cpu_us_per_attempt", total * 1e6 / (accepted + of("refused")));
+        }
         let ticks = self.cpu.user_ticks + self.cpu.system_ticks;
         if ticks > 0 {
             put("cpu_user_percent", 100.0 * real(self.cpu.user_ticks) / real(ticks));

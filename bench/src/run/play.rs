@@ -57,8 +57,15 @@ struct Request {
     began: Instant,
 }
 
+/// What a run has found.
+pub(crate) struct Played {
+    pub(crate) run: Run,
+    /// Of the peer, if one stood in.
+    pub(crate) version: Option<String>,
+}
+
 /// Runs a scenario once.
-pub(crate) fn play(setting: &Setting<'_>, server: &str, round: u32, watcher: Watcher<'_>) -> Result<Run> {
+pub(crate) fn play(setting: &Setting<'_>, server: &str, round: u32, watcher: Watcher<'_>) -> Result<Played> {
     let scenario = setting.scenario;
     let mut stage = Stage::start(setting)?;
     let whole = figures::Cost::begin(&mut stage);
@@ -292,7 +299,7 @@ impl Play<'_> {
     }
 
     /// Ends all and draws the sums.
-    fn finish(mut self) -> Result<Run> {
+    fn finish(mut self) -> Result<Played> {
         self.end_costs();
         let sources = self.sources.running.iter().skip(self.warm_ups());
         let mut figures = of_summaries(sources.clone());
@@ -302,6 +309,7 @@ impl Play<'_> {
         figures.insert("events".into(), real(self.run.events.len() as u64));
         figures
             .insert("fate_unsure".into(), real(self.stage.logged(&["event=server_failed", "fate=unsure"])?));
+        let version = self.stage.standing.iter().find_map(|standing| standing.version().map(str::to_owned));
         let books = self.stage.end()?;
         if self.scenario.has_sinks() {
             proof::prove(&self.sources.sent()?, &books, &mut figures)?;
@@ -309,6 +317,6 @@ impl Play<'_> {
         self.run.expectations =
             self.scenario.expectations.iter().map(|wanted| wanted.found(&figures)).collect();
         self.run.figures = figures;
-        Ok(self.run)
+        Ok(Played { run: self.run, version })
     }
 }

@@ -215,7 +215,9 @@ pub(super) fn of_summaries<'a>(sources: impl Iterator<Item = &'a Source> + Clone
         let seconds = (ended - began).as_secs_f64();
         let accepted = figures.get("accepted").copied().unwrap_or_default();
         figures.insert("seconds".into(), seconds);
+        let refused = figures.get("refused").copied().unwrap_or_default();
         figures.insert("messages_per_second".into(), accepted / seconds);
+        figures.insert("attempts_per_second".into(), (accepted + refused) / seconds);
     }
     if !latency.is_empty() {
         for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {

@@ -12,9 +12,10 @@ use rustix::process::Signal;
 use super::meter::Meter;
 use super::rules;
 use crate::Result;
+use crate::peers::{self, PeerKind, Setup};
 use crate::place::cores;
 use crate::process::{Process, Program};
-use crate::scenario::{Action, Addresses, Kind, Node, Scenario};
+use crate::scenario::{Action, Addresses, Kind, Measured, Node, Scenario};
 use crate::sink::Book;
 
 /// How long a node may take until it is ready.
@@ -32,6 +33,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) folder: &'a Path,
     /// The weir to run.
     pub(crate) weir: &'a Path,
+    /// What stands in the place of the measured node.
+    pub(crate) peer: Option<PeerKind>,
 }
 
 /// All nodes, running.
@@ -48,6 +51,8 @@ pub(crate) struct Standing {
     folder: PathBuf,
     /// None for a server that we did not start.
     process: Option<Process>,
+    /// Instead of it: a server that weir is compared with.
+    peer: Option<peers::Server>,
     /// It was killed by an event, and may be gone.
     is_killed: bool,
     pub(crate) meter: Meter,
@@ -118,7 +123,9 @@ impl<'a> Stage<'a> {
     /// Lines in the logs of all weirs that contain each of `words`.
     pub(crate) fn logged(&self, words: &[&str]) -> Result<u64> {
         let mut count = 0;
-        let weirs = self.standing.iter().filter(|standing| matches!(standing.node.kind, Kind::Weir { .. }));
+        let is_weir =
+            |standing: &&Standing| standing.peer.is_none() && matches!(standing.node.kind, Kind::Weir { .. });
+        let weirs = self.standing.iter().filter(is_weir);
         for standing in weirs {
             let log = std::io::BufReader::new(fs::File::open(standing.folder.join("log"))?);
             let lines = std::io::BufRead::lines(log).map_while(std::io::Result::ok);
@@ -137,9 +144,15 @@ impl Standing {
             listen: setting.addresses.of(&node.name)?,
             folder,
             process: None,
+            peer: None,
             is_killed: false,
             meter: Meter::default(),
         };
+        let measured = setting.scenario.measured.as_ref().filter(|measured| measured.node == node.name);
+        if let (Some(kind), Some(measured)) = (setting.peer, measured) {
+            standing.stand_in(kind, measured, setting)?;
+            return Ok(standing);
+        }
         if let Kind::Weir { rules, .. } = &node.kind {
             rules::write(rules, &standing.folder.join("rules"), &node.name, setting)?;
         }
@@ -148,6 +161,30 @@ impl Standing {
             standing.ready()?;
         }
         Ok(standing)
+    }
+
+    /// A peer takes the node's place.
+    fn stand_in(&mut self, kind: PeerKind, measured: &Measured, setting: &Setting<'_>) -> Result<()> {
+        let address = |name: &String| setting.addresses.of(name);
+        let next_hops = measured.next_hops.iter().map(address).collect::<Result<Vec<_>>>()?;
+        let setup = Setup {
+            role: measured.role.ok_or_else(|| format!("nothing can stand in for `{}`", self.node.name))?,
+            listen: self.listen,
+            next_hops: &next_hops,
+            dns: measured.dns.as_ref().map(address).transpose()?,
+            folder: &self.folder,
+            core: self.node.core.filter(|core| *core < cores()),
+        };
+        let mut server = peers::start(kind, &setup)?;
+        server.ready()?;
+        self.meter.follow(server.root());
+        self.peer = Some(server);
+        Ok(())
+    }
+
+    /// The version of the server, if it is a peer.
+    pub(crate) fn version(&self) -> Option<&str> {
+        self.peer.as_ref().map(peers::Server::version)
     }
 
     fn process(&mut self) -> Result<&mut Process> {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use toml::Spanned;
 
 use super::form::{Form, LoadForm, MeasureForm, NodeForm};
@@ -12,6 +13,7 @@ use super::{
     Action, EVENTS_MAX, Event, Expectation, Fault, Kind, LOADS_MAX, Load, Measured, NODES_MAX, Node,
     Scenario, Term, braced, figure,
 };
+use crate::peers::Role;
 use crate::value::duration;
 
 type Checked<T> = Result<T, Fault>;
@@ -50,9 +52,32 @@ fn time(text: &Spanned<String>) -> Checked<Duration> {
     duration(text.get_ref()).map_err(|fault| Fault::new(text.span().start, fault))
 }
 
-/// Words of a command line. Blanks divide them; there are no quotes.
+/// Words of a command line. Blanks divide them, but not within braces or quotes; quotes are taken out.
 fn words(text: &str) -> Vec<String> {
-    text.split_whitespace().map(str::to_owned).collect()
+    let mut words = Vec::new();
+    let (mut word, mut is_open) = (String::new(), false);
+    let mut within = None;
+    for character in text.chars() {
+        match (within, character) {
+            (Some(end), _) if character == end => within = None,
+            (None, '"' | '\'') => within = Some(character),
+            (None, '{') => within = Some('}'),
+            (None, _) if character.is_whitespace() => {
+                if is_open {
+                    words.push(std::mem::take(&mut word));
+                }
+                is_open = false;
+                continue;
+            }
+            _ => {}
+        }
+        is_open = true;
+        if !matches!(character, '"' | '\'') {
+            word.push(character);
+        }
+    }
+    words.extend(is_open.then_some(word));
+    words
 }
 
 fn nodes(forms: &[Spanned<NodeForm>], folder: &Path) -> Checked<Vec<Node>> {
@@ -226,17 +251,7 @@ fn load(form: &LoadForm, number: usize, nodes: &[Node]) -> Checked<Load> {
     crate::understands("source", &[&target, words(&plain).as_slice()].concat())
         .map_err(|fault| Fault::new(at, fault))?;
     let from = form.from.as_ref().map_or(Ok(Duration::ZERO), time)?;
-    Ok(Load { name, to, from, lasts, options: braced_words(source), core: form.core })
-}
-
-/// Words, where blanks within braces do not divide.
-fn braced_words(text: &str) -> Vec<String> {
-    let mut within = false;
-    let is_end = |c: char| {
-        within = c == '{' || within && c != '}';
-        !within && c.is_whitespace()
-    };
-    text.split(is_end).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    Ok(Load { name, to, from, lasts, options: words(source), core: form.core })
 }
 
 fn measured(form: Spanned<MeasureForm>, nodes: &[Node]) -> Checked<Measured> {
@@ -245,7 +260,17 @@ fn measured(form: Spanned<MeasureForm>, nodes: &[Node]) -> Checked<Measured> {
     for name in next_hops.iter().chain(&dns).chain([&node]) {
         known(name, at, nodes)?;
     }
+    let role = role
+        .map(|role| Role::from_str(&role, false).map_err(|_| Fault::new(at, unknown_role(&role))))
+        .transpose()?;
     Ok(Measured { node, role, next_hops, dns })
+}
+
+fn unknown_role(role: &str) -> String {
+    let known = Role::value_variants()
+        .iter()
+        .filter_map(|role| Some(role.to_possible_value()?.get_name().to_owned()));
+    format!("no server can be measured as `{role}`, but as {}", known.collect::<Vec<_>>().join(", "))
 }
 
 fn checked_event(text: &Spanned<String>, scenario: &Scenario) -> Checked<Event> {
@@ -295,4 +320,19 @@ fn expectation(text: &Spanned<String>, scenario: &Scenario) -> Checked<Expectati
         figures.check(name).map_err(fault)?;
     }
     Ok(expectation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn words_keep_what_is_in_quotes_and_braces() {
+        let text = "--record 'a.example MX 10 b' --rate {2 * peak.rate}  \"\" -s 5";
+        assert_eq!(
+            words(text),
+            ["--record", "a.example MX 10 b", "--rate", "{2 * peak.rate}", "", "-s", "5"]
+        );
+        assert!(words("  ").is_empty());
+    }
 }

@@ -21,6 +21,7 @@ const OF_LOADS: &[&str] = &[
     "talkers_refused",
     "seconds",
     "messages_per_second",
+    "attempts_per_second",
     "latency_p50_us",
     "latency_p90_us",
     "latency_p99_us",
@@ -29,8 +30,14 @@ const OF_LOADS: &[&str] = &[
 ];
 /// A figure that the measured node has, and that it has under `LOAD.NAME` while that load runs; other nodes have it as
 /// `NODE.NAME`.
-const OF_NODES: &[&str] =
-    &["cpu_us_per_message", "cpu_user_percent", "cpu_cores", "rss_peak_bytes", "rss_last_bytes"];
+const OF_NODES: &[&str] = &[
+    "cpu_us_per_message",
+    "cpu_us_per_attempt",
+    "cpu_user_percent",
+    "cpu_cores",
+    "rss_peak_bytes",
+    "rss_last_bytes",
+];
 /// A figure of the run as a whole that comes from the sinks.
 const OF_SINKS: &[&str] = &[
     "arrived",

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,37 +12,37 @@ use serde_json::Value;
 /// A sink on a free port of loopback; it is killed with this.
 pub(crate) struct Sink {
     child: Child,
+    said: BufReader<ChildStderr>,
     pub(crate) address: SocketAddr,
 }
 
 impl Sink {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = bench(&["sink", "--listen", "127.0.0.1:0", "--for", "30s", "--json"])
+        Self::of("sink", arguments)
+    }
+
+    /// Another server of the harness.
+    pub(crate) fn of(command: &str, arguments: &[&str]) -> Self {
+        let mut child = bench(&[command, "--listen", "127.0.0.1:0", "--for", "30s", "--json"])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the sink starts");
+            .expect("it starts");
         let mut line = String::new();
-        BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        said.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on ").expect("it says where").parse().unwrap();
-        Self { child, address }
+        Self { child, said, address }
     }
 
     /// Gives it an order and waits for what it says of it.
     pub(crate) fn order(&mut self, order: &str) -> String {
         writeln!(self.child.stdin.as_mut().unwrap(), "{order}").unwrap();
-        let mut said = Vec::new();
-        // Byte by byte, since what follows the line is for the next call.
-        let stderr = self.child.stderr.as_mut().unwrap();
-        for byte in stderr.bytes() {
-            match byte.unwrap() {
-                b'\n' => break,
-                byte => said.push(byte),
-            }
-        }
-        String::from_utf8(said).unwrap()
+        let mut said = String::new();
+        self.said.read_line(&mut said).unwrap();
+        said.trim_end().to_owned()
     }
 
     /// Ends it as a user does and returns its summary.
