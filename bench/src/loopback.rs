@@ -18,13 +18,21 @@ fn own() -> IpAddr {
     Ipv4Addr::new(127, high % 250 + 1, low, 1).into()
 }
 
+fn is_free(address: &SocketAddr) -> bool {
+    TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+}
+
+/// This port of our own address, or any if that is not to be had.
+pub(crate) fn address_with_port(port: u16) -> Result<SocketAddr> {
+    let address = SocketAddr::from((own(), port));
+    if is_free(&address) { Ok(address) } else { free_address() }
+}
+
 /// An address that nothing listens on, and that no call before has returned.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     let ports =
         std::iter::repeat_with(|| NEXT_PORT.fetch_add(1, Relaxed)).take_while(|port| *port < PORT_MAX);
     let mut addresses = ports.map(|port| SocketAddr::from((own(), port)));
-    let is_free =
-        |address: &SocketAddr| TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok();
     addresses.find(is_free).ok_or_else(|| format!("no port of {} is free", own()).into())
 }
 

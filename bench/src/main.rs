@@ -12,6 +12,7 @@ mod peer;
 mod peers;
 mod place;
 mod process;
+mod reference;
 mod relay_cost;
 mod result;
 mod run;
@@ -48,6 +49,8 @@ enum Run {
     Compare(Box<compare::Options>),
     /// A server that weir is compared with, by hand.
     Peer(peers::Options),
+    /// A small sink to measure drivers by: on epoll, or on a bare `io_uring`.
+    Reference(reference::Options),
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
     /// A name server that stands in for the world's: records, DNS lists, and what goes wrong with them.
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::Compare(options) => compare::run(&options),
         Run::Peer(options) => peers::run(&options),
+        Run::Reference(options) => reference::run(&options),
         Run::RelayCost(options) => relay_cost::run(&options),
         Run::Dns(options) => dns::run(&options),
         Run::Scenario(options) => run::run(&options),

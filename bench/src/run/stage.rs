@@ -166,7 +166,8 @@ impl Standing {
     /// A peer takes the node's place.
     fn stand_in(&mut self, kind: PeerKind, measured: &Measured, setting: &Setting<'_>) -> Result<()> {
         let address = |name: &String| setting.addresses.of(name);
-        let next_hops = measured.next_hops.iter().map(address).collect::<Result<Vec<_>>>()?;
+        let next_hops =
+            measured.next_hops.iter().take(kind.next_hops_max()).map(address).collect::<Result<Vec<_>>>()?;
         let setup = Setup {
             role: measured.role.ok_or_else(|| format!("nothing can stand in for `{}`", self.node.name))?,
             listen: self.listen,

@@ -4,7 +4,10 @@
 use std::net::SocketAddr;
 
 use super::{Kind, Scenario};
-use crate::Result;
+use crate::{Result, loopback};
+
+/// Where name servers are asked.
+const DNS_PORT: u16 = 53;
 
 /// Where each node is in this run.
 #[derive(Clone, Debug)]
@@ -13,9 +16,14 @@ pub(crate) struct Addresses(Vec<(String, SocketAddr)>);
 impl Addresses {
     /// Free ones.
     pub(crate) fn draw(scenario: &Scenario) -> Result<Self> {
+        let name_servers =
+            scenario.nodes.iter().filter(|node| matches!(node.kind, Kind::StandIn { command: "dns", .. }));
+        let is_alone = name_servers.count() == 1;
         let address = |kind: &Kind| match kind {
             Kind::External { address } => Ok(*address),
-            _ => crate::loopback::free_address(),
+            // Some programs know no other port for it.
+            Kind::StandIn { command: "dns", .. } if is_alone => loopback::address_with_port(DNS_PORT),
+            _ => loopback::free_address(),
         };
         let drawn = scenario.nodes.iter().map(|node| Ok((node.name.clone(), address(&node.kind)?)));
         Ok(Self(drawn.collect::<Result<_>>()?))
