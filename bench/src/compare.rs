@@ -12,14 +12,16 @@ use clap::{Args, ValueEnum};
 use crate::peers::PeerKind;
 use crate::place::{self, cores};
 use crate::result::{FORMAT, Outcome, Place, Run};
-use crate::run::{Change, Folder, Setting, clear_progress, play, progress, scale, weir_binary};
+use crate::run::{Change, Folder, Played, Setting, clear_progress, play, progress, scale, weir_binary};
 use crate::scenario::{self, Addresses, Kind, Scenario};
-use crate::value::duration;
+use crate::value::{duration, real};
 use crate::{Result, interrupt};
 
 /// The core of what is measured, and everybody else's.
 const MEASURED_CORE: usize = 0;
 const LOAD_CORE: usize = 1;
+/// How long system calls are counted.
+const TRACED: Duration = Duration::from_secs(1);
 /// Most rounds.
 const ROUNDS_MAX: u32 = 1000;
 /// The name under which another weir is compared.
@@ -60,6 +62,9 @@ pub(crate) struct Options {
     /// The rule file or folder of `other`, in place of that of the measured node and with the same addresses in it.
     #[arg(long, value_name = "PATH")]
     other_rules: Option<PathBuf>,
+    /// Do not count system calls, for which a short further pass under strace comes after the last round.
+    #[arg(long)]
+    no_syscalls: bool,
     /// Print the outcome as JSON, for `weir-bench report`.
     #[arg(long)]
     json: bool,
@@ -123,6 +128,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             runs.push(run);
         }
     }
+    if !options.no_syscalls {
+        for rival in [Rival::Weir].iter().chain(&options.with) {
+            let calls = arena.count_calls(*rival)?;
+            let first = runs.iter_mut().find(|run| run.server == rival.name());
+            first.map(|run| run.figures.insert("syscalls_per_message".into(), calls));
+        }
+    }
     let place = Place::here(arena.versions);
     let outcome = Outcome { format: FORMAT, scenario: arena.scenario.name.clone(), place, runs };
     if options.json {
@@ -158,30 +170,46 @@ impl Arena {
 
     /// One round of one server.
     fn measure(&mut self, rival: Rival, round: u32) -> Result<Run> {
+        let played = self.play(rival, round, false)?;
+        let missed: Vec<String> = played.run.expectations.iter().filter(|one| !one.met).map(shown).collect();
+        if !missed.is_empty() {
+            let server = rival.name();
+            let missed = missed.join(", ");
+            return Err(format!("round {round}, {server}: no figure, for this is not met: {missed}").into());
+        }
+        let weir = if rival == Rival::Other { &self.other_weir } else { &self.weir };
+        let version = played.version.unwrap_or_else(|| place::version(&weir.to_string_lossy(), "--version"));
+        self.versions.insert(rival.name().to_owned(), version);
+        Ok(played.run)
+    }
+
+    /// System calls for each message, in a pass of its own after the last round.
+    fn count_calls(&self, rival: Rival) -> Result<f64> {
+        let played = self.play(rival, 0, true)?;
+        let of = |name: &str| played.run.figures.get(name).copied().unwrap_or_default();
+        let calls = played.calls.ok_or("no system calls were counted")?;
+        Ok(real(calls) / (of("accepted") + of("refused")))
+    }
+
+    fn play(&self, rival: Rival, round: u32, is_traced: bool) -> Result<Played> {
         let (scenario, weir, peer) = match rival {
             Rival::Weir => (&self.scenario, &self.weir, None),
             Rival::Other => (&self.others, &self.other_weir, None),
             Rival::Peer(kind) => (&self.scenario, &self.weir, Some(kind)),
         };
+        let short = scenario.clone().scaled((TRACED.div_duration_f64(scenario.lasts())).min(1.0));
+        let scenario = if is_traced { &short } else { scenario };
         let addresses = Addresses::draw(scenario)?;
         let folder = self.folder.path.join(format!("round-{round}-{}", rival.name()));
         std::fs::create_dir_all(&folder)?;
-        let setting = Setting { scenario, addresses: &addresses, folder: &folder, weir, peer };
-        let error = |what: &str| format!("round {round}, {}: {what}", rival.name());
-        let played =
-            play(&setting, rival.name(), round, &progress()).map_err(|fault| error(&fault.to_string()))?;
+        let setting = Setting { scenario, addresses: &addresses, folder: &folder, weir, peer, is_traced };
+        let played = play(&setting, rival.name(), round, &progress());
         clear_progress();
-        let missed: Vec<String> = played.run.expectations.iter().filter(|one| !one.met).map(shown).collect();
-        if !missed.is_empty() {
-            return Err(error(&format!("no figure, for this is not met: {}", missed.join(", "))).into());
-        }
-        let version = played.version.unwrap_or_else(|| place::version(&weir.to_string_lossy(), "--version"));
-        self.versions.insert(rival.name().to_owned(), version);
         if !self.folder.is_kept() {
             // Logs of many rounds would fill a disk; left over, they go with the folder.
             drop(std::fs::remove_dir_all(&folder));
         }
-        Ok(played.run)
+        Ok(played.map_err(|fault| format!("round {round}, {}: {fault}", rival.name()))?)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::Result;
 /// What a process, its threads and its descendants have used since they started.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpu {
-    /// On a CPU, user and system together, exact (`task/*/schedstat`).
+    /// On a CPU, user and system together, exact (`task/*/schedstat`) but for processes that have ended.
     pub(crate) total: Duration,
     /// User and system in clock ticks of 10 ms (`stat`): good for their proportion.
     pub(crate) user_ticks: u64,
@@ -28,7 +28,7 @@ impl Cpu {
 }
 
 /// Reads the whole tree below `root`. A thread that ends between two readings takes its time out of `total` with it;
-/// the proxies measured here keep theirs.
+/// the servers measured here keep theirs. A process that ends leaves its time to its parent, in steps of 10 ms.
 pub(crate) fn read(root: u32) -> Result<Cpu> {
     let mut cpu = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
     for pid in tree(root)? {
@@ -39,8 +39,12 @@ pub(crate) fn read(root: u32) -> Result<Cpu> {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let mut fields = after_name(&stat).split(' ');
         // proc(5): fields 14 and 15; the first behind the name is field 3.
-        cpu.user_ticks += number(fields.nth(11))?;
-        cpu.system_ticks += number(fields.next())?;
+        let (user, system) = (number(fields.nth(11))?, number(fields.next())?);
+        // Fields 16 and 17: children that have ended and were waited for, which are in no `task` any more.
+        let (user_ended, system_ended) = (number(fields.next())?, number(fields.next())?);
+        cpu.total += Duration::from_millis((user_ended + system_ended) * 10);
+        cpu.user_ticks += user + user_ended;
+        cpu.system_ticks += system + system_ended;
     }
     Ok(cpu)
 }

@@ -13,6 +13,7 @@ mod rules;
 mod sources;
 mod stage;
 pub(crate) mod table;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -26,7 +27,7 @@ use crate::scenario::{self, Addresses, Scenario};
 use crate::value::{duration, real};
 use crate::{Result, interrupt, place};
 
-pub(crate) use play::play;
+pub(crate) use play::{Played, play};
 pub(crate) use stage::Setting;
 
 /// Bounds of `--scale`.
@@ -159,8 +160,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let scenario = scenario.scaled(factor);
     let weir = weir_binary(options.weir.as_deref())?;
     let addresses = Addresses::draw(&scenario)?;
-    let setting =
-        Setting { scenario: &scenario, addresses: &addresses, folder: &folder.path, weir: &weir, peer: None };
+    let setting = Setting {
+        scenario: &scenario,
+        addresses: &addresses,
+        folder: &folder.path,
+        weir: &weir,
+        peer: None,
+        is_traced: false,
+    };
     let run = play(&setting, "weir", 1, &progress())?.run;
     clear_progress();
     let versions =

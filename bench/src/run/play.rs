@@ -6,7 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::sources::{Sources, filled, of_summaries};
-use super::stage::{Setting, Stage};
+use super::stage::{Setting, Stage, Standing};
+use super::trace::Trace;
 use super::{figures, proof};
 use crate::cpu::Cpu;
 use crate::result::{self, Run, Sample};
@@ -24,6 +25,11 @@ const SAMPLE_AFTER: Duration = Duration::from_millis(150);
 const SAMPLE_LAST_MIN: Duration = Duration::from_millis(300);
 /// How long a request to weir may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
+/// A server that queues mail has delivered it when it has been idle this long; and how long it may take.
+const IDLE_FOR: Duration = Duration::from_millis(500);
+const IDLE_WITHIN: Duration = Duration::from_secs(120);
+/// What an idle server uses in that time at most: health checks and timers.
+const IDLE_CPU_MAX: Duration = Duration::from_millis(10);
 /// How late a load may start because figures that it needs are not there yet.
 const FIGURES_WITHIN: Duration = Duration::from_secs(75);
 
@@ -62,6 +68,8 @@ pub(crate) struct Played {
     pub(crate) run: Run,
     /// Of the peer, if one stood in.
     pub(crate) version: Option<String>,
+    /// System calls of the measured node, if they were counted.
+    pub(crate) calls: Option<u64>,
 }
 
 /// Runs a scenario once.
@@ -95,8 +103,12 @@ pub(crate) fn play(setting: &Setting<'_>, server: &str, round: u32, watcher: Wat
         whole,
     };
     play.warm_up()?;
+    let trace = play.trace()?;
     play.load(watcher)?;
-    play.finish()
+    let calls = trace.map(Trace::end).transpose()?;
+    let mut played = play.finish()?;
+    played.calls = calls;
+    Ok(played)
 }
 
 /// All events with their repetitions, in the order of their time.
@@ -131,6 +143,41 @@ impl Play<'_> {
             self.look()?;
         }
         let _of_warm_up = self.sources.sample();
+        self.settle()?;
+        Ok(())
+    }
+
+    /// Begins to count system calls, if they are wanted.
+    fn trace(&self) -> Result<Option<Trace>> {
+        let Some(measured) = self.scenario.measured.as_ref().filter(|_| self.setting.is_traced) else {
+            return Ok(None);
+        };
+        let node = self.stage.standing.iter().find(|standing| standing.node.name == measured.node);
+        let root = node.and_then(Standing::root);
+        root.map(|root| Trace::start(root, self.setting.folder)).transpose()
+    }
+
+    /// Waits for a peer that answers first and delivers later. Its work for that is work for these messages.
+    fn settle(&mut self) -> Result<()> {
+        if self.setting.peer.is_none() {
+            return Ok(());
+        }
+        let deadline = Instant::now() + IDLE_WITHIN;
+        let (mut since, mut used) = (Instant::now(), self.cpu().total);
+        while since.elapsed() < IDLE_FOR {
+            self.look()?;
+            let now = self.cpu().total;
+            if now.saturating_sub(used) > IDLE_CPU_MAX {
+                (since, used) = (Instant::now(), now);
+            }
+            if Instant::now() > deadline {
+                return Err(format!(
+                    "the server is still at work {} s after the load",
+                    IDLE_WITHIN.as_secs()
+                )
+                .into());
+            }
+        }
         Ok(())
     }
 
@@ -164,6 +211,7 @@ impl Play<'_> {
         if self.sampled.elapsed() >= SAMPLE_LAST_MIN {
             self.sample(watcher);
         }
+        self.settle()?;
         self.whole.end(&mut self.stage);
         Ok(())
     }
@@ -317,6 +365,6 @@ impl Play<'_> {
         self.run.expectations =
             self.scenario.expectations.iter().map(|wanted| wanted.found(&figures)).collect();
         self.run.figures = figures;
-        Ok(Played { run: self.run, version })
+        Ok(Played { run: self.run, version, calls: None })
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Setting<'a> {
     pub(crate) weir: &'a Path,
     /// What stands in the place of the measured node.
     pub(crate) peer: Option<PeerKind>,
+    /// Count the system calls of the measured node, which makes all other figures worthless.
+    pub(crate) is_traced: bool,
 }
 
 /// All nodes, running.
@@ -181,6 +183,11 @@ impl Standing {
         self.meter.follow(server.root());
         self.peer = Some(server);
         Ok(())
+    }
+
+    /// The first of its processes.
+    pub(super) fn root(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::pid).or_else(|| self.peer.as_ref().map(peers::Server::root))
     }
 
     /// The version of the server, if it is a peer.

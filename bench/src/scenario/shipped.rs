@@ -20,6 +20,9 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files!(
     "balancer/balancer.weir"
     "balancer/scenario.toml"
+    "mx-clean/mx.weir"
+    "mx-clean/scenario.toml"
+    "mx-reject/scenario.toml"
     "overload/overload.weir"
     "overload/scenario.toml"
     "sink/scenario.toml"
