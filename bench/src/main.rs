@@ -1,5 +1,6 @@
 //! Load and comparison runs.
 
+mod clamd;
 mod compare;
 mod cpu;
 mod dice;
@@ -13,7 +14,6 @@ mod peers;
 mod place;
 mod process;
 mod reference;
-mod relay_cost;
 mod result;
 mod run;
 mod scenario;
@@ -51,8 +51,8 @@ enum Run {
     Peer(peers::Options),
     /// A small sink to measure drivers by: on epoll, or on a bare `io_uring`.
     Reference(reference::Options),
-    /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
-    RelayCost(relay_cost::Options),
+    /// A virus scanner that stands in for clamd: a few signatures, and what goes wrong with it.
+    Clamd(clamd::Options),
     /// A name server that stands in for the world's: records, DNS lists, and what goes wrong with them.
     Dns(Box<dns::Options>),
     /// Run a scenario: servers, load, what is done to the servers meanwhile, and what is expected.
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         Run::Compare(options) => compare::run(&options),
         Run::Peer(options) => peers::run(&options),
         Run::Reference(options) => reference::run(&options),
-        Run::RelayCost(options) => relay_cost::run(&options),
+        Run::Clamd(options) => clamd::run(&options),
         Run::Dns(options) => dns::run(&options),
         Run::Scenario(options) => run::run(&options),
         Run::Scenarios(options) => run::list(&options),

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -40,11 +40,6 @@ impl Peer {
             .spawn()
             .map_err(|error| format!("{program}: {error}"))?;
         Ok(Self { name: name.to_owned(), child, output })
-    }
-
-    pub(crate) fn pid(&self) -> u32 {
-        // `taskset` executes the program in its own place, so this is the program's id.
-        self.child.id()
     }
 
     /// All that it has written.
@@ -89,11 +84,6 @@ pub(crate) fn pinned(core: usize, program: &str, arguments: &[&str]) -> Command 
     let mut command = Command::new("taskset");
     command.arg("-c").arg(core.to_string()).arg(program).args(arguments);
     command
-}
-
-/// An address on loopback that was free a moment ago.
-pub(crate) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// Asks `condition` until it holds; `false` if it does not within `bound`.

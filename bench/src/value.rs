@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::dice::Dice;
+
 /// A part of all, as `5%` or `0.05`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Share(f64);
@@ -64,6 +66,41 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = number.parse::<f64>().map_err(|_| wanted())? * unit;
     let time = Duration::try_from_secs_f64(seconds).map_err(|_| wanted())?;
     if time <= DURATION_MAX { Ok(time) } else { Err(wanted()) }
+}
+
+/// A wait by chance: `20ms`, `5ms..80ms`, either with a share of all: `5ms..80ms:30%`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pause {
+    from: Duration,
+    to: Duration,
+    share: Share,
+}
+
+impl std::str::FromStr for Pause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (times, share) = text.split_once(':').unwrap_or((text, "100%"));
+        let (from, to) = times.split_once("..").unwrap_or((times, times));
+        let (from, to) = (duration(from)?, duration(to)?);
+        if from > to {
+            return Err(format!("`{times}` goes backwards"));
+        }
+        Ok(Self { from, to, share: share.parse()? })
+    }
+}
+
+impl Pause {
+    /// Throws for each, and adds up what falls.
+    pub(crate) fn sum(pauses: &[Self], dice: &mut Dice) -> Duration {
+        let mut sum = Duration::ZERO;
+        for Self { from, to, share } in pauses {
+            if dice.falls(*share) {
+                sum += *from + to.saturating_sub(*from).mul_f64(dice.fraction());
+            }
+        }
+        sum
+    }
 }
 
 /// Splits `left=right`.

@@ -18,6 +18,7 @@ mod process;
 pub mod rules;
 mod sender;
 mod sink;
+mod stand_in;
 mod wait;
 mod weir;
 
@@ -29,5 +30,6 @@ pub use net::Loopback;
 pub use process::{Process, run};
 pub use sender::{Outcome, Plan, Sender};
 pub use sink::{Received, Sink, SinkReplies};
+pub use stand_in::StandIn;
 pub use wait::{PATIENCE, until};
 pub use weir::{Shipped, Weir, weir_command};

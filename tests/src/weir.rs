@@ -10,22 +10,25 @@ use crate::folder::{Folder, repository};
 use crate::process::Process;
 use crate::wait::until;
 
-/// The `weir` that was built from this tree, in this profile. Cargo has nothing to do when `cargo test --workspace`
-/// has built it just before; a stale one is never tested.
+/// The `weir` that was built from this tree.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let test = std::env::current_exe().expect("the path of this test");
-        let profile = test.parent().and_then(Path::parent).expect("tests lie in PROFILE/deps");
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "weir", "--bin", "weir"]).current_dir(repository());
-        if profile.ends_with("release") {
-            build.arg("--release");
-        }
-        let output = build.output().expect("cargo");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        profile.join("weir")
-    })
+    BINARY.get_or_init(|| built("weir"))
+}
+
+/// A program that was built from this tree, in this profile, by the package of its name. Cargo has nothing to do when
+/// `cargo test --workspace` has built it just before; a stale one is never tested.
+pub(crate) fn built(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.parent().and_then(Path::parent).expect("tests lie in PROFILE/deps");
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", name, "--bin", name]).current_dir(repository());
+    if profile.ends_with("release") {
+        build.arg("--release");
+    }
+    let output = build.output().expect("cargo");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    profile.join(name)
 }
 
 /// `weir` with arguments, run to its end.

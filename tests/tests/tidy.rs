@@ -45,7 +45,7 @@ const CRATE_ARROWS: &[(&str, &[&str])] =
 
 const CRATES: &[&str] = &["lang", "engine/smtp", "engine", "bench", "tests", "tests/fuzz"];
 
-/// The file that drives the engine's ring: no other names tokio_uring.
+/// The file that drives the engine's ring: no other names `tokio_uring`.
 const RING_FILE: &str = "engine/src/ring.rs";
 
 /// The only files with `unsafe`: the engine's ring, and the bare ring that it is measured against.

@@ -9,7 +9,7 @@ use hickory_proto::op::ResponseCode;
 use super::records::plain;
 use crate::dice::Dice;
 use crate::orders;
-use crate::value::{Share, duration};
+use crate::value::{Pause, Share};
 
 /// What a list that has had enough of a client answers.
 const OVER_QUOTA: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 254);
@@ -26,25 +26,14 @@ fn part(text: &str) -> Result<Part, String> {
     }
 }
 
-/// `TIME[..TIME][:SHARE]`.
-fn latency(text: &str) -> Result<(Duration, Duration, Share), String> {
-    let (times, share) = text.split_once(':').unwrap_or((text, "100%"));
-    let (from, to) = times.split_once("..").unwrap_or((times, times));
-    let (from, to) = (duration(from)?, duration(to)?);
-    if from > to {
-        return Err(format!("`{times}` goes backwards"));
-    }
-    Ok((from, to, share.parse()?))
-}
-
 /// The faults. A share may be that of a zone and all below it: `zen.example.org=50%`. Of those that fall together the first counts,
 /// in the order of this list.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Faults")]
 pub(crate) struct Faults {
     /// Answer after a time, or after one from a range by chance, a share of questions; `20ms`, `5ms..80ms:30%`. Several add up.
-    #[arg(long, value_name = "TIME[..TIME][:SHARE]", value_delimiter = ',', value_parser = latency)]
-    latency: Vec<(Duration, Duration, Share)>,
+    #[arg(long, value_name = "TIME[..TIME][:SHARE]", value_delimiter = ',')]
+    latency: Vec<Pause>,
     /// Say nothing.
     #[arg(long, value_name = "[ZONE=]SHARE", value_delimiter = ',', value_parser = part)]
     drop: Vec<Part>,
@@ -142,13 +131,7 @@ impl Faults {
 
     /// How long an answer waits.
     pub(super) fn latency(&self, dice: &mut Dice) -> Duration {
-        let mut sum = Duration::ZERO;
-        for (from, to, share) in &self.latency {
-            if dice.falls(*share) {
-                sum += *from + to.saturating_sub(*from).mul_f64(dice.fraction());
-            }
-        }
-        sum
+        Pause::sum(&self.latency, dice)
     }
 }
 

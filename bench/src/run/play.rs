@@ -19,15 +19,16 @@ use crate::{Result, interrupt};
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between two samples.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// When in each second: a moment after the sources have said theirs.
-const SAMPLE_AFTER: Duration = Duration::from_millis(150);
+/// When in each second: a moment after the sources should have said theirs, and how long those that have not are waited for.
+const SAMPLE_AFTER: Duration = Duration::from_millis(50);
+const SAMPLE_LATE_MAX: Duration = Duration::from_millis(800);
 /// A last sample of less time tells nothing.
 const SAMPLE_LAST_MIN: Duration = Duration::from_millis(300);
 /// How long a request to weir may take.
 const REQUEST_WITHIN: Duration = Duration::from_secs(30);
 /// A server that queues mail has delivered it when it has been idle this long; and how long it may take.
 const IDLE_FOR: Duration = Duration::from_millis(500);
-const IDLE_WITHIN: Duration = Duration::from_secs(120);
+const IDLE_WITHIN: Duration = Duration::from_mins(2);
 /// What an idle server uses in that time at most: health checks and timers.
 const IDLE_CPU_MAX: Duration = Duration::from_millis(10);
 /// How late a load may start because figures that it needs are not there yet.
@@ -203,7 +204,8 @@ impl Play<'_> {
             self.end_costs();
             self.do_events()?;
             self.hear_requests()?;
-            if self.began.elapsed() >= next {
+            let late = self.began.elapsed().saturating_sub(next);
+            if late > SAMPLE_LATE_MAX || !late.is_zero() && self.sources.have_sampled() {
                 self.sample(watcher);
                 next += SAMPLE_EVERY;
             }

@@ -130,6 +130,11 @@ impl Sources {
         })
     }
 
+    /// Whether all that run have said something since they were asked last.
+    pub(super) fn have_sampled(&self) -> bool {
+        self.running.iter().all(|source| source.ended.is_some() || source.sample.is_some())
+    }
+
     /// Whether all that were started have ended.
     pub(super) fn have_ended(&self) -> bool {
         self.running.iter().all(|source| source.ended.is_some())
