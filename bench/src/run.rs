@@ -65,6 +65,9 @@ pub(crate) struct Options {
     change: Change,
 }
 
+/// Above the options of [`Change`] in the help.
+const CHANGES: &str = "Changes of all loads, as options of `weir-bench source`";
+
 /// Changes of all loads of a scenario.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct Change {
@@ -72,7 +75,7 @@ pub(crate) struct Change {
     #[arg(
         long,
         value_name = "SIZES",
-        help_heading = "Changes of all loads, as options of `weir-bench source`"
+        help_heading = CHANGES
     )]
     size: Option<String>,
     /// Another number of sessions.
@@ -80,22 +83,25 @@ pub(crate) struct Change {
         long,
         short,
         value_name = "N",
-        help_heading = "Changes of all loads, as options of `weir-bench source`"
+        help_heading = CHANGES
     )]
     sessions: Option<u64>,
     /// Messages on one connection; 0 is any number.
-    #[arg(long, value_name = "N", help_heading = "Changes of all loads, as options of `weir-bench source`")]
+    #[arg(long, value_name = "N", help_heading = CHANGES)]
     per_connection: Option<u64>,
     /// Messages per second: an open loop.
     #[arg(
         long,
         value_name = "RATE",
-        help_heading = "Changes of all loads, as options of `weir-bench source`"
+        help_heading = CHANGES
     )]
     rate: Option<String>,
     /// A round trip for each command.
-    #[arg(long, help_heading = "Changes of all loads, as options of `weir-bench source`")]
+    #[arg(long, help_heading = CHANGES)]
     no_pipelining: bool,
+    /// Any others, in one text: `--source="--chunking --starttls"`.
+    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, help_heading = CHANGES)]
+    source: Option<String>,
 }
 
 #[derive(Args)]
@@ -130,6 +136,7 @@ impl Change {
         if self.no_pipelining {
             words.push("--no-pipelining".into());
         }
+        words.extend(self.source.iter().flat_map(|text| scenario::words(text)));
         crate::understands("source", &[&["127.0.0.1:25".to_owned()], words.as_slice()].concat())?;
         for load in &mut scenario.loads {
             load.options.extend(words.iter().cloned());

@@ -19,6 +19,7 @@ use crate::Result;
 use crate::peers::Role;
 
 pub(crate) use address::{Addresses, braced};
+pub(crate) use check::words;
 pub(crate) use event::{Action, Event};
 pub(crate) use figure::{Expectation, Figures, Term};
 pub(crate) use shipped::{list, load, write};

@@ -125,6 +125,23 @@ fn events_reach_their_nodes_and_bad_ones_end_the_run() {
 }
 
 #[test]
+fn a_clock_goes_ahead() {
+    let folder = Folder::new("clock");
+    let path = folder.scenario("events = [\"0s clock relay +1h\"]\nexpect = [\"lost = 0\"]", "--rate 20");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replacen("weir =", "own_clock = true\nweir =", 1)).unwrap();
+    let kept = folder.0.join("kept");
+    outcome(&["run", &path, "--for", "3s", "--keep", &kept.to_string_lossy()]);
+    let log = fs::read_to_string(kept.join("relay/log")).unwrap();
+    // `ts=2026-11-26T08:21:35.1Z`: the hour.
+    let hours: Vec<u32> =
+        log.lines().filter_map(|line| line.strip_prefix("ts=")?.get(11..13)?.parse().ok()).collect();
+    let ahead = (hours[hours.len() - 1] + 24 - hours[0]) % 24;
+    // Two, if the run went over the full hour.
+    assert!((1..=2).contains(&ahead), "{hours:?}");
+}
+
+#[test]
 fn a_node_that_does_not_start_is_shown_with_its_last_words() {
     let folder = Folder::new("broken");
     let path = folder.scenario("", "");

@@ -10,6 +10,7 @@ use crate::Result;
 /// Bounds of what is copied for a node: a folder with more is not one of rule files.
 const FILES_MAX: usize = 1000;
 const BYTES_MAX: u64 = 256 << 20;
+const DEPTH_MAX: usize = 20;
 
 /// Copies the folder of `rules` to `target`.
 pub(super) fn write(rules: &Path, target: &Path, node: &str, setting: &Setting<'_>) -> Result<()> {
@@ -17,7 +18,7 @@ pub(super) fn write(rules: &Path, target: &Path, node: &str, setting: &Setting<'
         return Err(format!("{}: no such rule file or folder, for node `{node}`", rules.display()).into());
     }
     let mut copy = Copy { node, setting, files: 0, bytes: 0 };
-    copy.folder(folder(rules), target)
+    copy.folder(folder(rules), target, 0)
 }
 
 /// Where the copy of `rules` is.
@@ -40,14 +41,22 @@ struct Copy<'a> {
 }
 
 impl Copy<'_> {
-    fn folder(&mut self, source: &Path, target: &Path) -> Result<()> {
+    fn folder(&mut self, source: &Path, target: &Path, depth: usize) -> Result<()> {
+        if depth > DEPTH_MAX {
+            return Err(
+                format!("{}: folders within folders, more than {DEPTH_MAX} deep", source.display()).into()
+            );
+        }
         fs::create_dir_all(target)?;
         for entry in fs::read_dir(source).map_err(|error| format!("{}: {error}", source.display()))? {
             let entry = entry?;
             let (from, to) = (entry.path(), target.join(entry.file_name()));
             let kind = fs::metadata(&from)?;
             if kind.is_dir() {
-                self.folder(&from, &to)?;
+                // What this run writes may lie beside the rule files.
+                if from.canonicalize()? != self.setting.folder {
+                    self.folder(&from, &to, depth + 1)?;
+                }
             } else if kind.is_file() {
                 self.count(&from, kind.len())?;
                 self.file(&from, &to)?;

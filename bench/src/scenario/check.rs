@@ -53,7 +53,7 @@ fn time(text: &Spanned<String>) -> Checked<Duration> {
 }
 
 /// Words of a command line. Blanks divide them, but not within braces or quotes; quotes are taken out.
-fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut is_open) = (String::new(), false);
     let mut within = None;

@@ -52,6 +52,11 @@ const OF_SINKS: &[&str] = &[
 /// A figure of the run as a whole.
 const OF_RUN: &[&str] = &["fate_unsure", "events"];
 
+/// All names.
+pub(super) fn all() -> Vec<&'static str> {
+    [OF_LOADS, OF_NODES, OF_SINKS, OF_RUN].concat()
+}
+
 /// What a figure's name can be in a scenario.
 pub(super) struct Known<'a> {
     pub(super) loads: Vec<&'a str>,
@@ -92,7 +97,7 @@ impl Known<'_> {
                 "`{name}` is a figure of the measured node: add `measure = {{ node = \"NAME\" }}`"
             );
         }
-        let all: Vec<&str> = [OF_LOADS, OF_NODES, OF_SINKS, OF_RUN].concat();
+        let all = all();
         format!("there is no figure `{name}`; there are: {}, refused_CODE", all.join(", "))
     }
 }

@@ -105,3 +105,21 @@ fn faults_are_named_with_their_line_and_a_way_out() {
         assert!(fault.contains(expected), "{from} -> {to}: {fault}");
     }
 }
+
+const MANUAL: &str = include_str!("../../README.md");
+
+#[test]
+fn the_example_of_the_manual_can_be_read() {
+    let example = MANUAL.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    let scenario = parse(example.expect("an example")).unwrap();
+    assert_eq!((scenario.nodes.len(), scenario.expectations.len()), (9, 4));
+}
+
+#[test]
+fn the_manual_has_each_figure() {
+    for name in figure::all() {
+        let is_there =
+            MANUAL.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| word == name);
+        assert!(is_there, "{name}");
+    }
+}
