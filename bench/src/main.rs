@@ -8,6 +8,7 @@ mod dns;
 mod interrupt;
 mod loopback;
 mod mark;
+mod measure;
 mod orders;
 mod peer;
 mod peers;

@@ -13,7 +13,6 @@ mod rules;
 mod sources;
 mod stage;
 pub(crate) mod table;
-mod trace;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -7,13 +7,13 @@ use crate::run::table::{columns, latency};
 use crate::scenario::Scenario;
 use crate::value::real;
 
-/// Figures whose ratio is told: name, title, and whether less is better.
+/// Figures whose ratio is told: name and title.
 const RATIOS: &[(&str, &str)] = &[
     ("cpu_us_per_attempt", "CPU/message"),
     ("attempts_per_second", "messages/s"),
     ("latency_p50_us", "p50"),
     ("latency_p99_us", "p99"),
-    ("rss_peak_bytes", "RSS peak"),
+    ("rss_peak_bytes", "memory peak"),
     ("syscalls_per_message", "syscalls/message"),
 ];
 
@@ -81,7 +81,7 @@ fn servers(text: &mut String, outcome: &Outcome) {
         "p90",
         "p99",
         "p99.9",
-        "RSS peak MiB",
+        "memory peak MiB",
         "syscalls/message",
     ];
     let mut rows = vec![titles.map(str::to_owned)];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::cpu::{self, Cpu};
+use crate::measure;
 
 const NOTHING: Cpu = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
 
@@ -53,9 +54,10 @@ impl Meter {
             if let Ok(cpu) = cpu::read(root) {
                 self.last = cpu;
             }
-            if let Ok(bytes) = cpu::resident_bytes(root) {
-                self.rss_bytes = bytes;
-                self.rss_peak_bytes = self.rss_peak_bytes.max(bytes);
+            if let Ok(memory) = measure::memory(root) {
+                // A page that several processes share counts once.
+                self.rss_bytes = memory.pss;
+                self.rss_peak_bytes = self.rss_peak_bytes.max(memory.pss);
             }
         }
         sum(self.before, self.last)

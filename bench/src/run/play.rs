@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::sources::{Sources, filled, of_summaries};
 use super::stage::{Setting, Stage, Standing};
-use super::trace::Trace;
 use super::{figures, proof};
 use crate::cpu::Cpu;
+use crate::measure::Syscalls;
 use crate::result::{self, Run, Sample};
 use crate::scenario::{EVENTS_MAX, Event, Figures, Kind, Load, Scenario};
 use crate::value::real;
@@ -106,7 +106,7 @@ pub(crate) fn play(setting: &Setting<'_>, server: &str, round: u32, watcher: Wat
     play.warm_up()?;
     let trace = play.trace()?;
     play.load(watcher)?;
-    let calls = trace.map(Trace::end).transpose()?;
+    let calls = trace.map(Syscalls::finish).transpose()?;
     let mut played = play.finish()?;
     played.calls = calls;
     Ok(played)
@@ -149,13 +149,13 @@ impl Play<'_> {
     }
 
     /// Begins to count system calls, if they are wanted.
-    fn trace(&self) -> Result<Option<Trace>> {
+    fn trace(&self) -> Result<Option<Syscalls>> {
         let Some(measured) = self.scenario.measured.as_ref().filter(|_| self.setting.is_traced) else {
             return Ok(None);
         };
         let node = self.stage.standing.iter().find(|standing| standing.node.name == measured.node);
         let root = node.and_then(Standing::root);
-        root.map(|root| Trace::start(root, self.setting.folder)).transpose()
+        root.map(|root| Syscalls::start(root, self.setting.folder)).transpose()
     }
 
     /// Waits for a peer that answers first and delivers later. Its work for that is work for these messages.

@@ -61,7 +61,8 @@ fn loads(text: &mut String, scenario: &Scenario, run: &Run) {
 }
 
 fn nodes(text: &mut String, scenario: &Scenario, run: &Run) {
-    let mut rows = vec![["node", "CPU us/message", "user", "cores busy", "RSS peak MiB"].map(str::to_owned)];
+    let mut rows =
+        vec![["node", "CPU us/message", "user", "cores busy", "memory peak MiB"].map(str::to_owned)];
     for node in &scenario.nodes {
         let of = |name: &str| figure(&run.figures, &format!("{}.{name}", node.name));
         let peak = of("rss_peak_bytes");
