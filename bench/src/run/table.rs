@@ -44,8 +44,10 @@ pub(crate) fn latency(us: f64) -> String {
 fn loads(text: &mut String, scenario: &Scenario, run: &Run) {
     let titles = ["load", "accepted", "messages/s", "refused", "p50", "p90", "p99", "p99.9", "max"];
     let mut rows = vec![titles.map(str::to_owned)];
-    let mut prefixes: Vec<(&str, String)> =
-        scenario.loads.iter().map(|load| (load.name.as_str(), format!("{}.", load.name))).collect();
+    let mut prefixes: Vec<(&str, String)> = match scenario.loads.as_slice() {
+        [load] => vec![(load.name.as_str(), String::new())],
+        loads => loads.iter().map(|load| (load.name.as_str(), format!("{}.", load.name))).collect(),
+    };
     if scenario.loads.len() > 1 {
         prefixes.push(("all", String::new()));
     }
