@@ -14,7 +14,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::Result;
-use crate::peer::{Peer, free_address, wait_until};
+use crate::loopback::free_address;
+use crate::peer::{Peer, wait_until};
 use crate::report::percent;
 use crate::value::{Share, real};
 

@@ -63,13 +63,23 @@ impl Mark {
     }
 }
 
-/// Appends 16 digits. Formatting machinery costs more than the rest of a message's head.
+/// The two digits of each byte: formatting machinery costs more than the rest of a message's head.
+#[allow(clippy::indexing_slicing, reason = "in a constant, an index that is out of bounds does not compile")]
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut table = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    table
+};
+
+/// Appends 16 digits.
 pub(crate) fn push_hex(number: u64, output: &mut Vec<u8>) {
-    let digits: [u8; 16] = std::array::from_fn(|at| {
-        let digit = u8::try_from(number >> (60 - 4 * at) & 15).unwrap_or_default();
-        if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
-    });
-    output.extend_from_slice(&digits);
+    let digits = number.to_be_bytes().map(|byte| HEX.get(usize::from(byte)).copied().unwrap_or_default());
+    output.extend_from_slice(digits.as_flattened());
 }
 
 /// Appends at least 10 digits.
@@ -77,15 +87,16 @@ pub(crate) fn push_decimal(number: u64, output: &mut Vec<u8>) {
     // The largest number has 20.
     let mut digits = [b'0'; 20];
     let mut rest = number;
-    let mut first = 10;
+    let mut first = 20;
     for (at, digit) in digits.iter_mut().enumerate().rev() {
-        if rest > 0 {
-            first = first.min(at);
+        if rest == 0 {
+            break;
         }
         *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
         rest /= 10;
+        first = at;
     }
-    output.extend_from_slice(digits.get(first..).unwrap_or_default());
+    output.extend_from_slice(digits.get(first.min(10)..).unwrap_or_default());
 }
 
 /// The header of a message with its last line end, and what follows the empty line.

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -42,8 +42,8 @@ impl Peer {
         Ok(Self { name: name.to_owned(), child, output })
     }
 
+    /// Its process. `taskset` executes the program in its own place.
     pub(crate) fn pid(&self) -> u32 {
-        // `taskset` executes the program in its own place, so this is the program's id.
         self.child.id()
     }
 
@@ -76,7 +76,8 @@ impl Drop for Peer {
     }
 }
 
-fn greets(address: SocketAddr) -> bool {
+/// Whether an SMTP greeting comes from `address`.
+pub(crate) fn greets(address: SocketAddr) -> bool {
     let Ok(stream) = TcpStream::connect_timeout(&address, READY_WITHIN) else { return false };
     let mut line = String::new();
     let patient = stream.set_read_timeout(Some(Duration::from_secs(1))).is_ok();
@@ -88,11 +89,6 @@ pub(crate) fn pinned(core: usize, program: &str, arguments: &[&str]) -> Command 
     let mut command = Command::new("taskset");
     command.arg("-c").arg(core.to_string()).arg(program).args(arguments);
     command
-}
-
-/// An address on loopback that was free a moment ago.
-pub(crate) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// Asks `condition` until it holds; `false` if it does not within `bound`.

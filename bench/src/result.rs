@@ -3,8 +3,6 @@
 //! One [`Outcome`] a command; in it one [`Run`] for each server and round. Times are microseconds unless a name says otherwise,
 //! sizes are bytes, and `BTreeMap`s keep the keys in one order, so that two files can be compared by eye.
 
-#![allow(dead_code, reason = "the commits that follow write and read it")]
-
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -7,6 +7,7 @@ mod session;
 
 use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +26,8 @@ use crate::{Result, orders};
 use fault::Faults;
 use ledger::{Ledger, SERIALS_MAX};
 use session::Session;
+
+pub(crate) use ledger::{Book, Seen};
 
 /// Most sessions at once; further ones wait in the kernel.
 const SESSIONS_MAX: usize = 50_000;
@@ -75,6 +78,10 @@ pub(crate) struct Options {
     /// Print the summary as one line of JSON.
     #[arg(long)]
     json: bool,
+    /// Write here at the end, as JSON, which serials of which run have arrived: with those of other sinks and what the
+    /// source says, a message that is lost between several is found.
+    #[arg(long, value_name = "PATH")]
+    book: Option<PathBuf>,
     #[command(flatten)]
     faults: Faults,
 }
@@ -214,6 +221,10 @@ async fn serve(options: &Options, listener: TcpListener) -> Result<()> {
         () = ended => {}
     }
     accepting.abort();
+    if let Some(path) = &options.book {
+        let book = serde_json::to_vec(&sink.ledger.borrow().book())?;
+        std::fs::write(path, book).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
     obeying.abort();
     sink.finish(options.json)
 }

@@ -31,6 +31,9 @@ use pace::Rate;
 use samples::Samples;
 use tally::Tally;
 
+pub(crate) use samples::Sample;
+pub(crate) use tally::histogram;
+
 /// Messages of a run that names neither their number nor a time.
 const MESSAGES_DEFAULT: u64 = 10_000;
 /// Pause of a session whose connection was refused, so that a dead server is not hammered.

@@ -2,13 +2,15 @@
 //! The generator has one core and the sink another, so that messages per second of CPU tell whether the generator is in the way.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use crate::peer::{free_address, pinned, wait_until};
-use crate::relay_cost::{counted, sink};
+use crate::loopback::free_address;
+use crate::peer::{Peer, pinned, wait_until};
 use crate::result::Spread;
 use crate::value::real;
 use crate::{Result, cpu};
@@ -146,4 +148,33 @@ fn measure(generator: Generator, options: &Options, folder: &Path) -> Result<Sam
     }
     let count = real(options.messages);
     Ok(Sample { cpu_us: cpu.as_secs_f64() * 1e6 / count, messages_per_second: count / clock.as_secs_f64() })
+}
+
+/// Postfix's smtp-sink, ready.
+fn sink(name: &str, core: usize, address: SocketAddr, folder: &Path) -> Result<Peer> {
+    let address_text = address.to_string();
+    // Root must name the user that smtp-sink becomes; nobody else may.
+    let root = fs::metadata("/proc/self")?.uid() == 0;
+    let user: &[&str] = if root { &["-u", "nobody"] } else { &[] };
+    let arguments = [user, &["-c", &address_text, "1024"]].concat();
+    let mut sink = Peer::start(name, core, folder, "smtp-sink", &arguments)?;
+    sink.ready(address)?;
+    Ok(sink)
+}
+
+/// The newest count of messages in what `smtp-sink -c` writes: `sess=1 quit=0 mesg=17\r`, again and again.
+fn counted(output: &str) -> u64 {
+    let newest = output.rsplit("mesg=").next().unwrap_or_default();
+    newest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_count_is_read() {
+        assert_eq!(counted(""), 0);
+        assert_eq!(counted("sess=1 quit=0 mesg=9\rsess=1 quit=1 mesg=10\r"), 10);
+    }
 }

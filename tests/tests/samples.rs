@@ -51,7 +51,10 @@ fn a_bad_sample_is_found() {
 fn shipped_rule_files_parse() {
     let rules = files(&repository().join("rules"), "weir");
     assert!(rules.len() >= 6, "{rules:?}");
-    for path in rules.into_iter().chain(files(&repository().join("bench/src/relay_cost"), "weir")) {
+    let scenarios = fs::read_dir(repository().join("bench/scenarios")).expect("the shipped scenarios");
+    let folders =
+        scenarios.map(|entry| entry.expect("a readable folder").path()).filter(|path| path.is_dir());
+    for path in rules.into_iter().chain(folders.flat_map(|folder| files(&folder, "weir"))) {
         let text = fs::read_to_string(&path).expect("a shipped file");
         if let Some(faults) = faults(&path.to_string_lossy(), &text) {
             panic!("{faults}");

@@ -85,10 +85,7 @@ fn weir_asks_the_stand_in_for_clamd() -> io::Result<()> {
     for order in orders.chain([String::from("busy 2s"), String::from("latency 2s")]) {
         clamd.order("none");
         clamd.order(&order);
-        assert!(
-            send(MESSAGE)?.starts_with("451 ") || order.starts_with("refuse") || order.starts_with("busy"),
-            "{order}"
-        );
+        assert!(send(MESSAGE)?.starts_with("451 "), "{order}");
     }
     clamd.order("none");
     clamd.order("infected 100%");

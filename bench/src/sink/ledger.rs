@@ -1,5 +1,6 @@
 //! The sink's book: which serials of which run have arrived, and in what shape.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use weir_smtp::Envelope;
 use weir_smtp::body::unstuff;
@@ -41,6 +42,29 @@ struct Run {
     /// The highest serial and one.
     end: u64,
     distinct: u64,
+    /// Copies after the first.
+    doubled: u64,
+}
+
+/// What a sink has seen, for who joins it with other sinks and with the sources.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Book {
+    pub(crate) runs: Vec<Seen>,
+    pub(crate) altered: u64,
+    pub(crate) out_of_envelope: u64,
+    pub(crate) unmarked: u64,
+    pub(crate) foreign: u64,
+}
+
+/// The serials of one run of a source.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    /// As the source's summary names it.
+    pub(crate) run: String,
+    /// Copies after the first.
+    pub(crate) doubled: u64,
+    /// A bit for each serial, the lowest bit of the first word for serial 0.
+    pub(crate) serials: Vec<u64>,
 }
 
 impl Ledger {
@@ -59,6 +83,7 @@ impl Ledger {
         match self.run(mark.run) {
             Some(run) if mark.serial < SERIALS_MAX => {
                 let is_new = run.see(mark.serial);
+                run.doubled += u64::from(!is_new);
                 self.doubled += u64::from(!is_new);
             }
             _ => self.foreign += 1,
@@ -68,7 +93,7 @@ impl Ledger {
     fn run(&mut self, id: u64) -> Option<&mut Run> {
         let is_known = self.runs.iter().any(|run| run.id == id);
         if !is_known && self.runs.len() < RUNS_MAX {
-            self.runs.push(Run { id, seen: Vec::new(), end: 0, distinct: 0 });
+            self.runs.push(Run { id, seen: Vec::new(), end: 0, distinct: 0, doubled: 0 });
         }
         self.runs.iter_mut().find(|run| run.id == id)
     }
@@ -76,6 +101,22 @@ impl Ledger {
     /// Different serials, of all runs.
     pub(crate) fn distinct(&self) -> u64 {
         self.runs.iter().map(|run| run.distinct).sum()
+    }
+
+    /// All of it.
+    pub(crate) fn book(&self) -> Book {
+        let seen = |run: &Run| Seen {
+            run: format!("{:016x}", run.id),
+            doubled: run.doubled,
+            serials: run.seen.clone(),
+        };
+        Book {
+            runs: self.runs.iter().map(seen).collect(),
+            altered: self.altered,
+            out_of_envelope: self.out_of_envelope,
+            unmarked: self.unmarked,
+            foreign: self.foreign,
+        }
     }
 
     /// What is wrong, with `expected` serials in each run, or as many as its highest says.

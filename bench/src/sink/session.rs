@@ -12,6 +12,8 @@ use crate::tls::Link;
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 << 10;
+/// The same until the first MAIL: connections that are only held are many.
+const FIRST_READ_BYTES: usize = 1 << 10;
 /// How long a client may be silent, and how long a stalled session is kept.
 const SILENCE_MAX: Duration = Duration::from_mins(10);
 /// How long a client may take to read replies.
@@ -34,6 +36,7 @@ pub(super) struct Session {
     input: Input,
     wire: Vec<u8>,
     bytewise: bool,
+    read_bytes: usize,
 }
 
 impl Session {
@@ -41,7 +44,16 @@ impl Session {
         let bytewise = sink.dice.borrow_mut().falls(sink.faults.borrow().bytewise);
         let watched = link.stream().watch(&sink.watch);
         let server = Server::new(std::sync::Arc::clone(&sink.server));
-        Self { sink, link, watched, server, input: Input::default(), wire: Vec::new(), bytewise }
+        Self {
+            sink,
+            link,
+            watched,
+            server,
+            input: Input::default(),
+            wire: Vec::new(),
+            bytewise,
+            read_bytes: FIRST_READ_BYTES,
+        }
     }
 
     pub(super) async fn serve(mut self) {
@@ -94,7 +106,7 @@ impl Session {
             return Then::End;
         }
         self.watched.arm_read(SILENCE_MAX);
-        let (read, buffer) = self.link.read(self.input.lend(READ_BYTES), READ_BYTES).await;
+        let (read, buffer) = self.link.read(self.input.lend(self.read_bytes), self.read_bytes).await;
         self.watched.disarm();
         self.input.restore(buffer);
         if matches!(read, Ok(1..)) { Then::GoOn } else { Then::End }
@@ -122,6 +134,9 @@ impl Session {
     }
 
     async fn judge(&mut self, stage: Stage) -> Then {
+        if stage == Stage::Mail {
+            self.read_bytes = READ_BYTES;
+        }
         if stage == Stage::Data {
             // A message begins; one that was given up between its chunks is gone.
             self.forget();

@@ -22,7 +22,9 @@ const SAMPLE_EVERY_MIN: Duration = Duration::from_millis(50);
 
 #[derive(Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
-#[command(after_help = "\
+#[command(
+    args_override_self = true,
+    after_help = "\
 Exit status 0 when the run has ended, whatever the server said; the summary says what became of the messages. Latency is from
 the intended start to the reply to the dot, connecting included; slow writers and refused messages are not in it.
 
@@ -32,7 +34,8 @@ Examples:
   weir-bench source 127.0.0.1:2525 --rate 500..5000/500:10s --clients 127.1.0.0/16 --listed 127.0.0.2 --listed-share 30%
   weir-bench source 127.0.0.1:2525 --mail corpus/ --per-connection 1 --pregreet 5% --unknown 20% --slow 1% --drop 2%
   weir-bench source 127.0.0.1:2525 --proxy v2 --clients 2001:db8::/48 --starttls --chunking --rcpts 5
-  weir-bench source 127.0.0.1:2525 --hold 60s --sessions 20000")]
+  weir-bench source 127.0.0.1:2525 --hold 60s --sessions 20000"
+)]
 pub(crate) struct Options {
     /// The server.
     #[arg(value_name = "IP:PORT")]

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Load;
 use super::tally::shown;
@@ -19,16 +19,16 @@ const SAMPLES_MAX: usize = 100_000;
 const LAST_INTERVAL_MIN: f64 = 0.1;
 
 /// One reading. The names are those of the harness's results.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(super) struct Sample {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Sample {
     /// Since the load began.
-    pub(super) seconds: f64,
+    pub(crate) seconds: f64,
     /// Accepted messages per second since the reading before.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// Of the messages since the reading before, microseconds.
-    pub(super) latency_p99_us: f64,
+    pub(crate) latency_p99_us: f64,
     /// Refused and failed attempts per second since then.
-    pub(super) failure_rate: f64,
+    pub(crate) failure_rate: f64,
 }
 
 /// Where samples go.

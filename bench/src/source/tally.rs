@@ -19,6 +19,11 @@ const LATENCY_DIGITS: u8 = 3;
 /// Most serials of each kind that the summary lists; more are only counted.
 const SERIALS_LISTED_MAX: usize = 1000;
 
+/// An empty histogram of latencies in microseconds.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LATENCY_US_MAX, LATENCY_DIGITS).expect("the bounds are constants")
+}
+
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -69,8 +74,6 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn new() -> Self {
-        let histogram =
-            || Histogram::new_with_max(LATENCY_US_MAX, LATENCY_DIGITS).expect("the bounds are constants");
         Self {
             latency: histogram(),
             recent: histogram(),
@@ -165,6 +168,11 @@ impl Tally {
         steps.map(|quantile| (quantile * 100.0, real(self.latency.value_at_quantile(quantile)))).collect()
     }
 
+    /// The steps of the histogram that are not empty, and their counts: several sources can be added up by them.
+    fn steps(&self) -> Vec<(u64, u64)> {
+        self.latency.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value())).collect()
+    }
+
     /// What is told at the end.
     pub(super) fn summary(&mut self, run: u64, started: Instant, samples: &[Sample]) -> Summary {
         self.fold();
@@ -184,7 +192,7 @@ impl Tally {
             "unknown_sent": self.unknown_sent, "unknown_refused": self.unknown_refused,
             "talkers": self.talkers, "talkers_refused": self.talkers_refused, "connections": self.connections,
             "seconds": seconds, "accepted_per_second": real(self.accepted) / seconds, "latency_us": latency,
-            "latency_curve_us": self.curve(), "samples": samples, "serials": self.next_serial, "serials_undelivered": listed(self.free.iter().copied().collect()),
+            "latency_curve_us": self.curve(), "latency_histogram_us": self.steps(), "samples": samples, "serials": self.next_serial, "serials_undelivered": listed(self.free.iter().copied().collect()),
             "serials_unsure": listed(self.unsure.clone()),
         }))
     }

@@ -4,7 +4,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -99,4 +101,21 @@ fn code(replies: &mut impl BufRead) -> u16 {
             return line[..3].parse().unwrap();
         }
     }
+}
+
+/// The `weir` that was built from this tree, in this profile. Cargo has nothing to do when `cargo test --workspace`
+/// has built it just before; a stale one is never tested.
+pub(crate) fn weir() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let bench = Path::new(env!("CARGO_BIN_EXE_weir-bench"));
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "weir", "--bin", "weir"]);
+        build.current_dir(env!("CARGO_MANIFEST_DIR"));
+        if bench.parent().is_some_and(|profile| profile.ends_with("release")) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo").success());
+        bench.with_file_name("weir")
+    })
 }

@@ -1,0 +1,228 @@
+//! Processes that a run starts: each writes its log into a file, may keep to one core, and ends with the run, however that
+//! ends.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::Result;
+
+/// Between two looks at something that is not there yet.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How much of the end of a log is shown with an error, in bytes.
+const TAIL_BYTES_MAX: usize = 2000;
+
+/// What to start.
+pub(crate) struct Program<'a> {
+    /// The words of the command line.
+    pub(crate) words: &'a [String],
+    /// Its only core; all of them if there is none.
+    pub(crate) core: Option<usize>,
+    /// Its folder while it runs.
+    pub(crate) folder: &'a Path,
+    /// Standard error, and standard output if that is not read, are written behind what this file has.
+    pub(crate) log: PathBuf,
+    /// Standard output is for us.
+    pub(crate) is_read: bool,
+    /// Further variables of its environment.
+    pub(crate) environment: &'a [(String, String)],
+}
+
+/// A running program; it is killed when this is dropped, and by the kernel if we are.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it under this name, which errors mention. Call it from a thread that lives as long as the process shall.
+    pub(crate) fn start(name: &str, program: Program<'_>) -> Result<Self> {
+        let error = |error: std::io::Error| format!("{name}: {}: {error}", program.log.display());
+        let log = File::options().create(true).append(true).open(&program.log).map_err(error)?;
+        let output = if program.is_read { Stdio::piped() } else { log.try_clone()?.into() };
+        let child = Command::new("setpriv")
+            // If we are killed, nobody else can end it. It executes the program in its own place, as does `taskset`.
+            .args(["--pdeathsig", "KILL"])
+            .args(
+                program.core.map(|core| format!("taskset -c {core}")).iter().flat_map(|text| text.split(' ')),
+            )
+            .args(program.words)
+            .envs(program.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(program.folder)
+            // Ctrl-C is for us, who then end all in good order.
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(output)
+            .stderr(log)
+            .spawn()
+            .map_err(|error| format!("{name}: setpriv: {error}"))?;
+        Ok(Self { name: name.to_owned(), child, log: program.log })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.pid()).ok().and_then(Pid::from_raw)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(self.id().ok_or("no process id")?, signal)
+            .map_err(|error| format!("{}: {signal:?}: {error}", self.name))?)
+    }
+
+    /// Its exit status, if it has ended.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// An error if it has ended.
+    pub(crate) fn must_run(&mut self) -> Result<()> {
+        match self.ended()? {
+            Some(status) => Err(self.fault(&shown(status))),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until it ends; `None` if it does not in time.
+    pub(crate) fn wait(&mut self, within: Duration) -> Result<Option<ExitStatus>> {
+        let deadline = Instant::now() + within;
+        loop {
+            match self.ended()? {
+                None if Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
+                status => return Ok(status),
+            }
+        }
+    }
+
+    /// Asks it to end, and ends it if it does not.
+    pub(crate) fn stop(&mut self, within: Duration) -> Result<()> {
+        if self.ended()?.is_none() {
+            self.signal(Signal::TERM)?;
+            // A stopped process hears nothing else.
+            self.signal(Signal::CONT)?;
+            if self.wait(within)?.is_none() {
+                self.child.kill()?;
+                self.child.wait()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Says this to its standard input.
+    pub(crate) fn tell(&mut self, line: &str) -> Result<()> {
+        let input = self.child.stdin.as_mut().ok_or("it has no standard input")?;
+        Ok(writeln!(input, "{line}")
+            .and_then(|()| input.flush())
+            .map_err(|error| format!("{}: {error}", self.name))?)
+    }
+
+    /// Its standard output; once.
+    pub(crate) fn take_output(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
+    }
+
+    /// All that it has written to its log.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read(&self.log)
+            .map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// An error about it, with the end of its log.
+    pub(crate) fn fault(&self, what: &str) -> Box<dyn std::error::Error> {
+        let log = self.log();
+        let start = log.len().saturating_sub(TAIL_BYTES_MAX);
+        let tail = log.char_indices().find(|(at, _)| *at >= start).map_or("", |(at, _)| log.split_at(at).1);
+        format!("{} {what}\n{}", self.name, tail.trim_end()).into()
+    }
+
+    /// Waits until `condition` holds of it, and fails when it ends before that or does not come to it in time.
+    pub(crate) fn until(
+        &mut self,
+        within: Duration,
+        wanted: &str,
+        mut condition: impl FnMut(&Self) -> bool,
+    ) -> Result<()> {
+        let deadline = Instant::now() + within;
+        while !condition(self) {
+            self.must_run()?;
+            if Instant::now() > deadline {
+                return Err(self.fault(&format!("{wanted} within {} s", within.as_secs())));
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing left to do. What it has started ends too.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _gone = self.id().map(|id| kill_process_group(id, Signal::KILL));
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// `ended with exit status 1`.
+pub(crate) fn shown(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit status {code}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => format!("ended: {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(text: &str) -> Process {
+        let folder = std::env::temp_dir();
+        let log = folder.join(format!("weir-bench-process-{}-{}", std::process::id(), text.len()));
+        drop(std::fs::remove_file(&log));
+        let words = ["sh", "-c", text].map(str::to_owned);
+        let program =
+            Program { words: &words, core: None, folder: &folder, log, is_read: false, environment: &[] };
+        Process::start("a shell", program).expect("there is a shell")
+    }
+
+    #[test]
+    fn an_end_is_told_with_the_last_words() {
+        let mut process = shell("echo a reason; exit 3");
+        let ended =
+            process.until(Duration::from_secs(5), "has not ended", |_| false).unwrap_err().to_string();
+        assert_eq!(ended, "a shell ended with exit status 3\na reason");
+        drop(std::fs::remove_file(&process.log));
+    }
+
+    #[test]
+    fn lines_are_told_and_signals_sent() {
+        let mut process = shell("read line; echo $line; trap 'exit 7' TERM; while :; do sleep 0.01; done");
+        process.tell("hello there").expect("it reads");
+        process
+            .until(Duration::from_secs(5), "says nothing", |process| process.log() == "hello there\n")
+            .unwrap();
+        process.signal(Signal::STOP).unwrap();
+        process.stop(Duration::from_secs(5)).unwrap();
+        assert_eq!(process.ended().unwrap().and_then(|status| status.code()), Some(7));
+        drop(std::fs::remove_file(&process.log));
+    }
+}

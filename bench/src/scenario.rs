@@ -1,0 +1,171 @@
+//! A scenario: which servers stand where, what load comes when, what is done to the servers meanwhile, and what is expected.
+//!
+//! ```text
+//! scenario.toml --form--> Form --check--> Scenario        one fault, with its line and a way out
+//! ```
+
+mod address;
+mod check;
+mod event;
+mod figure;
+mod form;
+mod shipped;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::Result;
+use crate::peers::Role;
+
+pub(crate) use address::{Addresses, braced};
+pub(crate) use check::words;
+pub(crate) use event::{Action, Event};
+pub(crate) use figure::{Expectation, Figures, Term};
+pub(crate) use shipped::{list, load, write};
+
+/// Most nodes of a scenario.
+const NODES_MAX: usize = 64;
+/// Most loads: a sink tells 16 runs apart, and the warm-up is one.
+const LOADS_MAX: usize = 15;
+/// Most events, each repetition counted.
+pub(crate) const EVENTS_MAX: usize = 10_000;
+
+/// A scenario that can be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    /// The name of its folder.
+    pub(crate) name: String,
+    /// What it shows, in a line.
+    pub(crate) about: String,
+    /// Load before the clock starts, which is in no figure but those of lost and doubled messages.
+    pub(crate) warm_up: Duration,
+    /// The node whose costs are told.
+    pub(crate) measured: Option<Measured>,
+    /// As mail flows; they are started from the last to the first.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) loads: Vec<Load>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) expectations: Vec<Expectation>,
+}
+
+/// The node whose costs are told, and what a peer needs to stand in its place.
+#[derive(Clone, Debug)]
+pub(crate) struct Measured {
+    pub(crate) node: String,
+    /// What peers have to be; none can, if it is not said.
+    pub(crate) role: Option<Role>,
+    /// Where a peer sends mail.
+    pub(crate) next_hops: Vec<String>,
+    /// The DNS server that a peer asks.
+    pub(crate) dns: Option<String>,
+}
+
+/// A server.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    /// The address that stands for it in rule files.
+    pub(crate) written: String,
+    /// The address that stands for it in its own rule files: that of the first, where several share them.
+    pub(crate) written_own: String,
+    pub(crate) kind: Kind,
+    /// Its only core, if the machine has as many.
+    pub(crate) core: Option<usize>,
+    /// Further texts in its rule files, and what takes their place.
+    pub(crate) replace: Vec<(String, String)>,
+    /// It sees a clock that `clock` can shift.
+    pub(crate) own_clock: bool,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// weir with a rule file, or a folder of them, and further arguments of `weir run`.
+    Weir { rules: PathBuf, arguments: Vec<String> },
+    /// `weir-bench sink`.
+    Sink { arguments: Vec<String> },
+    /// Another command of this program: a stand-in.
+    StandIn { command: &'static str, arguments: Vec<String> },
+    /// Any program; it is ready when its log has a text, or when it takes connections.
+    Command { words: Vec<String>, ready: Option<String> },
+    /// A server that runs already.
+    External { address: SocketAddr },
+}
+
+/// A source.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    pub(crate) name: String,
+    pub(crate) to: String,
+    /// Since the clock started.
+    pub(crate) from: Duration,
+    pub(crate) lasts: Duration,
+    /// Options of `weir-bench source`; terms in braces are still in them.
+    pub(crate) options: Vec<String>,
+    pub(crate) core: Option<usize>,
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(Self::parse(path, &text).map_err(|fault| format!("{}:{fault}", path.display()))?)
+    }
+
+    fn parse(path: &Path, text: &str) -> std::result::Result<Self, String> {
+        let form = form::parse(text).map_err(|fault| fault.shown(text))?;
+        check::check(form, path).map_err(|fault| fault.shown(text))
+    }
+
+    /// From the start of the clock to the end of the last load.
+    pub(crate) fn lasts(&self) -> Duration {
+        self.loads.iter().map(|load| load.from + load.lasts).max().unwrap_or_default()
+    }
+
+    /// The same, longer or shorter: every time of its time line is multiplied.
+    pub(crate) fn scaled(mut self, factor: f64) -> Self {
+        self.warm_up = self.warm_up.mul_f64(factor);
+        for load in &mut self.loads {
+            load.from = load.from.mul_f64(factor);
+            load.lasts = load.lasts.mul_f64(factor);
+        }
+        for event in &mut self.events {
+            event.at = event.at.mul_f64(factor);
+            event.every = event.every.map(|every| every.mul_f64(factor));
+        }
+        self
+    }
+
+    pub(crate) fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.name == name)
+    }
+
+    /// Whether what arrives can be compared with what was sent.
+    pub(crate) fn has_sinks(&self) -> bool {
+        self.nodes.iter().any(|node| matches!(node.kind, Kind::Sink { .. }))
+    }
+}
+
+/// A fault of a scenario file.
+#[derive(Debug)]
+struct Fault {
+    /// Where it begins, in bytes.
+    at: usize,
+    message: String,
+}
+
+impl Fault {
+    fn new(at: usize, message: impl Into<String>) -> Self {
+        Self { at, message: message.into() }
+    }
+
+    /// `LINE: MESSAGE`.
+    fn shown(&self, text: &str) -> String {
+        let line = text.bytes().take(self.at).filter(|byte| *byte == b'\n').count() + 1;
+        format!("{line}: {}", self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests;
