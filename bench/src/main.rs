@@ -5,6 +5,7 @@ mod dice;
 mod mark;
 mod peer;
 mod peers;
+mod reference;
 mod relay_cost;
 mod result;
 mod sink;
@@ -32,6 +33,8 @@ struct Arguments {
 enum Run {
     /// A server that weir is compared with, by hand.
     Peer(peers::Options),
+    /// A small sink to measure drivers by: on epoll, or on a bare `io_uring`.
+    Reference(reference::Options),
     /// CPU per message of a relay in front of two sinks: HAProxy in TCP mode and weir, in turns.
     RelayCost(relay_cost::Options),
     /// An SMTP server that takes all mail, checks that each message came once and unchanged, and injects faults.
@@ -45,6 +48,7 @@ enum Run {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().run {
         Run::Peer(options) => peers::run(&options),
+        Run::Reference(options) => reference::run(&options),
         Run::RelayCost(options) => relay_cost::run(&options),
         Run::Sink(options) => sink::run(&options),
         Run::Source(options) => source::run(*options),

@@ -9,10 +9,10 @@ mod haraka;
 mod postfix;
 mod server;
 
-use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::{env, fs};
 
 use clap::ValueEnum;
 
@@ -51,6 +51,10 @@ pub(crate) enum PeerKind {
     Postscreen,
     /// Haraka as a proxy.
     Haraka,
+    /// `weir-bench reference epoll`.
+    Epoll,
+    /// `weir-bench reference raw-uring`.
+    RawUring,
 }
 
 /// Where and how a server runs.
@@ -76,13 +80,15 @@ impl PeerKind {
             Self::Postfix => "postfix",
             Self::Postscreen => "postscreen",
             Self::Haraka => "haraka",
+            Self::Epoll => "epoll",
+            Self::RawUring => "raw-uring",
         }
     }
 
     /// The roles that it can have.
     pub(crate) const fn roles(self) -> &'static [Role] {
         match self {
-            Self::SmtpSink => &[Role::Sink],
+            Self::SmtpSink | Self::Epoll | Self::RawUring => &[Role::Sink],
             Self::Haproxy | Self::Haraka => &[Role::Balancer],
             Self::Postfix => &[Role::Balancer, Role::Mx, Role::MxReject],
             Self::Postscreen => &[Role::Mx, Role::MxReject],
@@ -113,6 +119,7 @@ pub(crate) fn start(kind: PeerKind, setup: &Setup<'_>) -> Result<Server> {
         PeerKind::Haproxy => haproxy(setup),
         PeerKind::Postfix | PeerKind::Postscreen => postfix::start(kind, setup),
         PeerKind::Haraka => haraka::start(setup),
+        PeerKind::Epoll | PeerKind::RawUring => reference(kind, setup),
     }
 }
 
@@ -142,6 +149,13 @@ fn smtp_sink(setup: &Setup<'_>) -> Result<Server> {
     }
     // -c counts on standard output. 1024 is the backlog.
     launch.arguments(["-c", &setup.listen.to_string(), "1024"]).start()
+}
+
+/// One of our own, from this program.
+fn reference(kind: PeerKind, setup: &Setup<'_>) -> Result<Server> {
+    let version = format!("weir-bench {}", env!("CARGO_PKG_VERSION"));
+    let arguments = ["reference", kind.name(), "--listen", &setup.listen.to_string()];
+    Launch::new(kind.name(), &env::current_exe()?, version, setup).arguments(arguments).start()
 }
 
 fn haproxy(setup: &Setup<'_>) -> Result<Server> {
