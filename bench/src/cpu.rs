@@ -1,20 +1,25 @@
 //! CPU time of a process and all that it started, from /proc.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::Result;
 
-/// What a process, its threads and its descendants have used since they started.
+/// What a process, its threads and its descendants have used since they started, with those that have ended meanwhile and were
+/// waited for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cpu {
-    /// On a CPU, user and system together, exact (`task/*/schedstat`).
+    /// On a CPU, user and system together: exact (`task/*/schedstat`) for what still runs, in steps of 10 ms for what has ended.
     pub(crate) total: Duration,
     /// User and system in clock ticks of 10 ms (`stat`): good for their proportion.
     pub(crate) user_ticks: u64,
     /// See `user_ticks`.
     pub(crate) system_ticks: u64,
 }
+
+/// A clock tick of `/proc`.
+const TICK_MS: u64 = 10;
 
 impl Cpu {
     /// What was used since `earlier`.
@@ -27,22 +32,46 @@ impl Cpu {
     }
 }
 
-/// Reads the whole tree below `root`. A thread that ends between two readings takes its time out of `total` with it;
-/// the proxies measured here keep theirs.
+/// Reads the whole tree below `root`. A descendant that ends between two readings is not lost: its parent has its time, once
+/// it was waited for.
 pub(crate) fn read(root: u32) -> Result<Cpu> {
     let mut cpu = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
     for pid in tree(root)? {
-        for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let schedstat = fs::read_to_string(task?.path().join("schedstat"))?;
-            cpu.total += Duration::from_nanos(number(schedstat.split(' ').next())?);
+        match of_process(pid) {
+            Ok(own) => {
+                cpu.total += own.total;
+                cpu.user_ticks += own.user_ticks;
+                cpu.system_ticks += own.system_ticks;
+            }
+            // It has ended since we saw it.
+            Err(_) if pid != root && !exists(pid) => {}
+            Err(error) => return Err(format!("process {pid}: {error}").into()),
         }
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let mut fields = after_name(&stat).split(' ');
-        // proc(5): fields 14 and 15; the first behind the name is field 3.
-        cpu.user_ticks += number(fields.nth(11))?;
-        cpu.system_ticks += number(fields.next())?;
     }
     Ok(cpu)
+}
+
+/// A process alone, with the children that it waited for.
+fn of_process(pid: u32) -> Result<Cpu> {
+    let mut running = Duration::ZERO;
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // A thread may have ended since; `stat` has its time.
+        let Ok(schedstat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        running += Duration::from_nanos(number(schedstat.split(' ').next())?);
+    }
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // proc(5): fields 14 to 17 are user, system and the same of children; the first behind the name is field 3.
+    let mut fields = after_name(&stat).split(' ').skip(11);
+    let (user, system) = (number(fields.next())?, number(fields.next())?);
+    let (children_user, children_system) = (number(fields.next())?, number(fields.next())?);
+    let ticks = |count: u64| Duration::from_millis(count * TICK_MS);
+    // Threads that have ended are in the ticks only.
+    let total = running.max(ticks(user + system)) + ticks(children_user + children_system);
+    Ok(Cpu { total, user_ticks: user + children_user, system_ticks: system + children_system })
+}
+
+pub(crate) fn exists(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
 }
 
 /// User and system time of all children of this process that have ended and were waited for, in steps of 10 ms.
@@ -51,7 +80,7 @@ pub(crate) fn of_children() -> Result<Duration> {
     // proc(5): fields 16 and 17; the first behind the name is field 3.
     let mut fields = after_name(&stat).split(' ').skip(13);
     let ticks = number(fields.next())? + number(fields.next())?;
-    Ok(Duration::from_millis(ticks * 10))
+    Ok(Duration::from_millis(ticks * TICK_MS))
 }
 
 /// `root` and all its descendants.
@@ -96,6 +125,9 @@ fn number(field: Option<&str>) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+
     use super::*;
 
     #[test]
@@ -117,9 +149,28 @@ mod tests {
         // Until the clock says so, as above.
         while of_children().expect("our own /proc entry") < before + Duration::from_millis(20) {
             let count = ["-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"];
-            let status = std::process::Command::new("sh").args(count).status();
+            let status = Command::new("sh").args(count).status();
             assert!(status.expect("there is a shell").success());
         }
+    }
+
+    #[test]
+    fn work_of_a_descendant_that_has_ended_is_not_lost() {
+        // The shell waits for a child that works, says so, and stays.
+        let script = "(i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done); echo; read line";
+        let mut shell = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        shell.stdout.take().unwrap().read_exact(&mut [0]).expect("its line");
+        let used = read(shell.id()).expect("it still runs");
+        assert_eq!(tree(shell.id()).unwrap().len(), 1, "the child has ended");
+        drop(shell.stdin.take());
+        shell.wait().expect("it ends with its input");
+        assert!(used.total >= Duration::from_millis(TICK_MS), "{used:?}");
+        assert!(used.user_ticks + used.system_ticks > 0, "{used:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod cpu;
 mod dice;
 mod mark;
+mod measure;
 mod peer;
 mod peers;
 mod reference;

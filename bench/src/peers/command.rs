@@ -1,12 +1,13 @@
 //! `weir-bench peer`: one of the servers by hand, with the configuration that comparisons use.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{env, fs, process};
 
 use clap::Args;
 
 use super::{PeerKind, Role, Setup, start};
+use crate::measure::{Syscalls, memory};
 use crate::{Result, cpu};
 
 #[derive(Args)]
@@ -34,6 +35,9 @@ pub(crate) struct Options {
     /// The core for all its processes.
     #[arg(long)]
     core: Option<usize>,
+    /// Count its system calls with strace, which makes it slow.
+    #[arg(long)]
+    syscalls: bool,
     /// For its files, which stay; by default a temporary folder, which does not.
     #[arg(long)]
     folder: Option<PathBuf>,
@@ -51,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     outcome
 }
 
-fn serve(options: &Options, folder: &std::path::Path) -> Result<()> {
+fn serve(options: &Options, folder: &Path) -> Result<()> {
     let Options { role, listen, dns, core, .. } = *options;
     let setup = Setup { role, listen, next_hops: &options.next_hops, dns, folder, core };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -61,8 +65,10 @@ fn serve(options: &Options, folder: &std::path::Path) -> Result<()> {
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     let mut server = start(options.kind, &setup)?;
     server.ready()?;
-    eprintln!("{} listens on {listen}, process {}", server.version(), server.root());
+    let counting = options.syscalls.then(|| Syscalls::start(server.root(), folder)).transpose()?;
     let before = cpu::read(server.root())?;
+    // All that follows is in the figures.
+    eprintln!("{} listens on {listen}, process {}", server.version(), server.root());
     runtime.block_on(async {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -70,6 +76,19 @@ fn serve(options: &Options, folder: &std::path::Path) -> Result<()> {
         }
     });
     let used = cpu::read(server.root())?.since(&before);
-    println!("CPU {:.3} s in {} processes", used.total.as_secs_f64(), server.processes()?.len());
+    let (memory, processes) = (memory(server.root())?, server.processes()?.len());
+    println!(
+        "CPU {:.3} s, user {} and system {} ticks of 10 ms, in {processes} processes",
+        used.total.as_secs_f64(),
+        used.user_ticks,
+        used.system_ticks
+    );
+    println!(
+        "memory {} bytes, of which shared pages count once {}, peak {}",
+        memory.rss, memory.pss, memory.rss_peak
+    );
+    if let Some(counting) = counting {
+        println!("system calls {}", counting.finish()?);
+    }
     Ok(())
 }

@@ -25,8 +25,8 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 pub(super) fn start(setup: &Setup<'_>) -> Result<Server> {
-    let node = find("node", "apt-get install nodejs")?;
     let package = package()?;
+    let node = find("node", "apt-get install nodejs")?;
     let script = package.join(SCRIPT).to_string_lossy().into_owned();
     for (name, text) in FILES {
         write(setup, name, &configuration(text, setup))?;

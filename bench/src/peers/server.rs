@@ -18,7 +18,7 @@ use crate::peer::{greets, wait_until};
 /// How long a server may take until it greets: Postfix first checks its folders with shell scripts.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a server may take to end by itself before it is killed, and then until it is gone.
-const ENDED_WITHIN: Duration = Duration::from_secs(5);
+const ENDED_WITHIN: Duration = Duration::from_secs(3);
 /// Where daemons stand, which the `PATH` of a plain user does not have.
 const SYSTEM_FOLDERS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 
@@ -191,4 +191,53 @@ pub(super) fn first_line(program: &Path, arguments: &[&str]) -> Result<String> {
 pub(super) fn postfix_version() -> Result<String> {
     let postconf = find("postconf", "apt-get install postfix")?;
     Ok(format!("Postfix {}", first_line(&postconf, &["-d", "-h", "mail_version"])?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Role;
+    use super::*;
+
+    /// A shell with this script in a folder of its own.
+    fn shell(name: &str, script: &str, test: impl FnOnce(Server)) {
+        let folder = env::temp_dir().join(format!("weir-bench-{name}-{}", std::process::id()));
+        let listen = "127.0.0.1:1".parse().unwrap();
+        let setup =
+            Setup { role: Role::Sink, listen, next_hops: &[], dns: None, folder: &folder, core: Some(0) };
+        let launch = Launch::new("shell", Path::new("sh"), "1".into(), &setup);
+        test(launch.arguments(["-c", script]).start().unwrap());
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn all_processes_end_and_no_other() {
+        // One that does not want to, one of another process group, and their parent.
+        let script = "sh -c 'trap \"\" TERM; sleep 300 & echo deaf; wait' & setsid sleep 300 & wait";
+        let mut bystander = Command::new("sleep").arg("300").spawn().unwrap();
+        shell("ends", script, |server| {
+            let all_there = || Ok(server.processes()?.len() == 4 && server.output()?.contains("deaf"));
+            assert!(wait_until(READY_WITHIN, all_there).unwrap(), "{:?}", server.processes());
+            let processes = server.processes().unwrap();
+            drop(server);
+            assert_eq!(processes.iter().filter_map(|pid| cpu::started(*pid)).count(), 0);
+        });
+        assert!(bystander.try_wait().unwrap().is_none());
+        bystander.kill().unwrap();
+        bystander.wait().unwrap();
+    }
+
+    #[test]
+    fn one_that_ends_by_itself_is_not_ready() {
+        shell("fails", "echo no such thing; exit 3", |mut server| {
+            let error = server.ready().unwrap_err().to_string();
+            assert_eq!(error, "shell ended with exit status: 3: no such thing\n");
+        });
+    }
+
+    #[test]
+    fn a_missing_program_is_named_with_its_package() {
+        let error = find("no-such-mta", "apt-get install it").unwrap_err().to_string();
+        assert_eq!(error, "no-such-mta is not installed: apt-get install it");
+        assert!(find("sh", "").unwrap().is_absolute());
+    }
 }
