@@ -108,7 +108,7 @@ fn the_end_of_a_message_may_be_split_at_every_byte() {
 #[test]
 fn a_connection_does_not_end_with_the_one_before() {
     const CLIENTS: u64 = 8;
-    const SESSIONS: u64 = 100;
+    const SESSIONS: u64 = 500;
     // Larger than a receive buffer.
     let body = "x".repeat(70) + "\r\n";
     let text = format!("EHLO a\r\n{TRANSACTION}{}.\r\nQUIT\r\n", body.repeat(300));
@@ -120,9 +120,11 @@ fn a_connection_does_not_end_with_the_one_before() {
                     for _ in 0..SESSIONS {
                         let mut stream = reference.connect();
                         stream.write_all(text.as_bytes()).unwrap();
-                        assert_eq!(codes(stream), [220, 250, 250, 250, 354, 250, 221], "{driver}");
-                        // Gone without a word.
-                        drop(reference.connect());
+                        // As most clients do, it leaves as soon as it has the last reply, so that both sides close at once.
+                        let last = BufReader::new(&stream)
+                            .lines()
+                            .find(|line| line.as_ref().unwrap().starts_with("221"));
+                        assert!(last.is_some(), "{driver}");
                     }
                 });
             }
