@@ -16,19 +16,23 @@ fn binary() -> &'static Path {
     BINARY.get_or_init(|| built("weir"))
 }
 
-/// A program that was built from this tree, in this profile, by the package of its name. Cargo has nothing to do when
-/// `cargo test --workspace` has built it just before; a stale one is never tested.
+/// A program that was built from this tree, in this profile; a stale one is never tested. All are built by one command,
+/// since Cargo builds what they share anew when it is asked for them one by one.
 pub(crate) fn built(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let profile = test.parent().and_then(Path::parent).expect("tests lie in PROFILE/deps");
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--package", name, "--bin", name]).current_dir(repository());
-    if profile.ends_with("release") {
-        build.arg("--release");
-    }
-    let output = build.output().expect("cargo");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    profile.join(name)
+    static PROFILE: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let test = std::env::current_exe().expect("the path of this test");
+        let profile = test.parent().and_then(Path::parent).expect("tests lie in PROFILE/deps");
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "weir", "--package", "weir-bench", "--bins"]);
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        let output = build.current_dir(repository()).output().expect("cargo");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        profile.to_owned()
+    };
+    PROFILE.get_or_init(build).join(name)
 }
 
 /// `weir` with arguments, run to its end.
