@@ -253,7 +253,11 @@ const fn is_atom(byte: u8) -> bool {
 /// Splits off a domain or address literal.
 fn split_domain(text: &str) -> Result<(&str, &str), AddressFault> {
     let literal = text.starts_with('[');
-    let end = if literal { text.find(']').map(|at| at + 1) } else { text.find(['>', ',', ':', ' ']) };
+    let end = if literal {
+        text.find(']').map(|at| at + 1)
+    } else {
+        text.bytes().position(|byte| matches!(byte, b'>' | b',' | b':' | b' '))
+    };
     let (domain, rest) = text.split_at_checked(end.unwrap_or(text.len())).ok_or(AddressFault::Domain)?;
     if domain.len() > DOMAIN_BYTES_MAX {
         return Err(AddressFault::DomainTooLong);

@@ -177,17 +177,9 @@ impl Scanner {
         if self.line_room < 2 * BLOCK_BYTES as u64 {
             return 0;
         }
-        let (mut plain_bytes, before) = (0, rest.len());
-        // Each block is seen with the byte before it; the one before the first is the end of a line.
-        while let Some(block) = rest.get(plain_bytes..plain_bytes + BLOCK_BYTES)
-            && let Some(previous) = match plain_bytes {
-                0 => Some(first_shifted(block)),
-                from => rest.get(from - 1..from - 1 + BLOCK_BYTES).and_then(|bytes| bytes.try_into().ok()),
-            }
-            && is_plain(&previous, block, self.in_header)
-        {
-            plain_bytes += BLOCK_BYTES;
-        }
+        let before = rest.len();
+        let in_header = self.in_header;
+        let plain_bytes = pulp::Arch::new().dispatch(|| plain_bytes(rest, in_header));
         // The last line goes on in the next block.
         let plain = rest.get(..plain_bytes).unwrap_or_default();
         let lines_bytes = memrchr(b'\n', plain).map_or(0, |last| last + 1);
@@ -258,19 +250,31 @@ impl Scanner {
 /// How much is looked at together, in bytes. Longer lines than this make a block that is none of many.
 const BLOCK_BYTES: usize = 256;
 
-/// The block moved by one byte, behind the end of a line.
-fn first_shifted(block: &[u8]) -> [u8; BLOCK_BYTES] {
-    let mut shifted = [b'\n'; BLOCK_BYTES];
-    if let (Some(to), Some(from)) = (shifted.get_mut(1..), block.get(..BLOCK_BYTES - 1)) {
-        to.copy_from_slice(from);
+/// How many whole blocks of `lines`, which begin a line, are plain: they have ends of lines, each a CRLF, no NUL, and no line that
+/// starts with a dot or, in the header, is empty.
+#[inline(always)]
+#[allow(
+    clippy::inline_always,
+    reason = "it must become part of the loop that is compiled for each width of vectors"
+)]
+fn plain_bytes(lines: &[u8], in_header: bool) -> usize {
+    let careful = if in_header { b'\r' } else { b'.' };
+    // Each block is seen with the byte before it; the first byte has the end of a line before it.
+    let first = lines.first().copied().unwrap_or_default();
+    if first == 0 || first == b'\n' || first == b'.' || first == careful {
+        return 0;
     }
-    shifted
+    let (blocks, _) = lines.get(1..).unwrap_or_default().as_chunks::<BLOCK_BYTES>();
+    let (previous, _) = lines.as_chunks::<BLOCK_BYTES>();
+    let plain =
+        blocks.iter().zip(previous).take_while(|(block, previous)| is_plain(previous, block, careful));
+    plain.count() * BLOCK_BYTES
 }
 
-/// Whether a block has ends of lines, each a CRLF, no NUL, and no line that starts with a dot or, in the header, is empty.
-/// `previous` is the same block one byte before. Written without branches, so that the compiler makes it a loop over vectors.
-fn is_plain(previous: &[u8; BLOCK_BYTES], block: &[u8], in_header: bool) -> bool {
-    let careful = if in_header { b'\r' } else { b'.' };
+/// Written without branches, so that the compiler makes it a loop over vectors.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "as above")]
+fn is_plain(previous: &[u8; BLOCK_BYTES], block: &[u8; BLOCK_BYTES], careful: u8) -> bool {
     let (mut found, mut ends) = (0_u8, 0_u8);
     for (&before, &byte) in previous.iter().zip(block) {
         let is_end = byte == b'\n';

@@ -27,8 +27,14 @@ impl Out<'_> {
     pub fn text(&mut self, text: &[u8]) {
         let cut = text.get(..LOG_VALUE_BYTES_MAX);
         let text = cut.unwrap_or(text);
-        if self.format == Format::Logfmt && cut.is_none() && is_bare(text) {
+        // Most values are whole and need no escaping, only a look at each byte.
+        let needs = text.iter().fold(0, |needs, byte| needs | need_of(*byte));
+        if cut.is_none() && needs & ESCAPES == 0 {
+            let is_bare = needs == 0 && !text.is_empty() && self.format == Format::Logfmt;
+            let quote: &[u8] = if is_bare { b"" } else { b"\"" };
+            self.line.extend_from_slice(quote);
             self.line.extend_from_slice(text);
+            self.line.extend_from_slice(quote);
             return;
         }
         self.line.push(b'"');
@@ -86,10 +92,18 @@ impl Out<'_> {
     }
 }
 
-/// Whether logfmt takes the text without quotes.
-fn is_bare(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.iter().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'=' | b'\\'))
+/// A byte for which logfmt wants quotes.
+const QUOTES: u8 = 1;
+/// A byte that may have to be escaped.
+const ESCAPES: u8 = 2;
+
+/// What a byte of a value needs.
+const fn need_of(byte: u8) -> u8 {
+    match byte {
+        b'"' | b'\\' | 0x00..=0x1f | 0x7f.. => ESCAPES,
+        b' ' | b'=' => QUOTES,
+        _ => 0,
+    }
 }
 
 /// Control characters, and those that break or turn around a line on a screen.
