@@ -86,8 +86,8 @@ impl Session {
         }
     }
 
-    /// Serves the client until it or we have had enough.
-    pub async fn serve(mut self) {
+    /// Serves the client until it or we have had enough; `open` is dropped then. In a box, because a future holds its arguments twice.
+    pub async fn serve(mut self: Box<Self>, open: impl Sized) {
         self.log_connect();
         loop {
             match self.server.next(&mut self.input) {
@@ -111,6 +111,7 @@ impl Session {
             }
         }
         self.log_disconnect();
+        drop(open);
     }
 
     /// Writes what is to be said and reads; false when the client is gone.
@@ -183,7 +184,8 @@ impl Session {
         let began = Instant::now();
         self.facts.now = self.local.unix_seconds();
         match phase {
-            Phase::Message => self.judge_message().await,
+            // In a box, because an idle session should not hold the room that this wants.
+            Phase::Message => Box::pin(self.judge_message()).await,
             _ => self.judge_command(phase).await,
         }
         self.local.counts().phase_took(phase, began.elapsed());

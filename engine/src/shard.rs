@@ -247,12 +247,8 @@ impl Accepting {
         // Every write is a whole batch of replies, so there is nothing for the kernel to wait for.
         let _slower = stream.set_nodelay();
         facts.stressed = seat.stressed;
-        let session = Session::new(Rc::clone(&shard.local), stream, seat, facts);
-        let open = Open::new(shard);
-        ring::spawn(async move {
-            session.serve().await;
-            drop(open);
-        });
+        let session = Box::new(Session::new(Rc::clone(&shard.local), stream, seat, facts));
+        ring::spawn(session.serve(Open::new(shard)));
     }
 }
 

@@ -190,17 +190,28 @@ impl Driver {
             unsafe { self.push(&timer) };
         }
         self.submit(may_wait)?;
-        let mut taken = std::mem::take(&mut *self.taken.borrow_mut());
-        taken.extend(
-            self.ring.borrow_mut().completion().map(|done| (done.user_data(), done.result(), done.flags())),
-        );
         let mut count = 0;
-        for (token, result, flags) in taken.drain(..) {
-            count += usize::from(self.complete(token, result, flags));
+        loop {
+            let mut taken = std::mem::take(&mut *self.taken.borrow_mut());
+            taken.extend(
+                self.ring
+                    .borrow_mut()
+                    .completion()
+                    .map(|done| (done.user_data(), done.result(), done.flags())),
+            );
+            if taken.is_empty() {
+                *self.taken.borrow_mut() = taken;
+                return Ok(count);
+            }
+            for (token, result, flags) in taken.drain(..) {
+                count += usize::from(self.complete(token, result, flags));
+            }
+            // Handing on queues operations, for which completions may have been moved out of the way.
+            let mut moved = self.taken.borrow_mut();
+            if moved.is_empty() {
+                *moved = taken;
+            }
         }
-        // Handing on queues operations, but reaps none.
-        *self.taken.borrow_mut() = taken;
-        Ok(count)
     }
 
     fn submit(&self, may_wait: bool) -> io::Result<()> {
@@ -212,8 +223,10 @@ impl Driver {
         };
         match submitted {
             Ok(_) => Ok(()),
-            // A signal came, or completions must be reaped first.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY)) => Ok(()),
+            // A signal came, completions must be reaped first, or the kernel has no memory for more at the moment.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

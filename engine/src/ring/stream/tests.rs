@@ -287,3 +287,29 @@ fn a_buffer_is_handed_on_without_a_copy_and_an_idle_stream_holds_none() {
         assert_eq!((count.unwrap(), both.as_slice()), (7, b"first second".as_slice()));
     });
 }
+
+/// More operations than the queue has places for are queued in one go: none may be lost on the way.
+#[test]
+fn a_full_queue_loses_nothing() {
+    on_ring(async {
+        let count = 3 * crate::limits::RING_ENTRIES as usize;
+        let (ours, mut theirs) = pair().await;
+        let ours = Rc::new(ours);
+        let writers: Vec<_> = (0..count)
+            .map(|_| {
+                let ours = Rc::clone(&ours);
+                spawn(async move { ours.write_all(b"x".to_vec()).await.0.unwrap() })
+            })
+            .collect();
+        let reader = std::thread::spawn(move || {
+            let mut seen = Vec::new();
+            theirs.read_to_end(&mut seen).unwrap();
+            seen.len()
+        });
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        drop(ours);
+        assert_eq!(joined(reader).await, count);
+    });
+}
