@@ -56,7 +56,7 @@ fn rewritten(wire: &Wire) -> (Vec<u8>, Vec<Chunk>) {
     edits.add("X-Virus-Scanned", b"weir on mx1.example.org");
     edits.add("X-Spam-Status", b"No, score=3.5 required=10.0 tests=BODY_SEO,FREEMAIL_REPLYTO,DATE_FUTURE");
     edits.add("X-Weir-Reputation", b"3 ZEN_LISTED(3.0)");
-    (edits.added().to_vec(), edits.kept(wire))
+    (edits.added().to_vec(), edits.kept(wire).into_owned())
 }
 
 fn main() {

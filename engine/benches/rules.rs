@@ -48,7 +48,7 @@ fn facts(generation: &Arc<Generation>, rcpt: &[u8]) -> Result<Facts, String> {
     facts.helo = b"mail.example.net".to_vec();
     facts.sender = Mailbox::new(b"ann@example.net");
     facts.rcpt = Mailbox::new(rcpt);
-    facts.rcpts = vec![rcpt.into()];
+    facts.rcpts.push(rcpt);
     let wire = Rc::new(stuff(MAIL.as_bytes()));
     facts.message = Some(Rc::new(Message::of_wire(&wire, 0..wire.len())));
     for index in 0..generation.plan.slots().len() {

@@ -135,7 +135,7 @@ impl Counts {
 
     /// A rule refused.
     pub fn reject(&self, phase: Phase, rule: &str, code: u16) {
-        self.count(&self.rejects, &[phase.name(), rule, &code.to_string()]);
+        self.count(&self.rejects, &[phase.name(), rule, itoa::Buffer::new().format(code)]);
     }
 
     /// A shadow statement would have acted.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod readers;
+mod recipients;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -15,6 +16,7 @@ use weir_lang::list::{List, Map};
 use weir_lang::value::{self, Slot, StatementId, Value};
 
 pub use answer::Answer;
+pub use recipients::Recipients;
 
 use crate::generation::{Act, Generation, Listener, Reread};
 use crate::mail::Message;
@@ -25,7 +27,7 @@ use crate::scheme::Phase;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mailbox {
     /// `local@domain`; empty for the null sender.
-    pub address: Box<[u8]>,
+    pub address: Vec<u8>,
     /// Where the `@` before the domain is; the whole length when there is none.
     at: usize,
 }
@@ -37,14 +39,21 @@ impl Mailbox {
         Self { address: address.into(), at }
     }
 
-    /// From what is before the `@` and what is behind it, if there is one.
-    pub fn of_parts(local: &[u8], domain: Option<&[u8]>) -> Self {
-        let Some(domain) = domain else { return Self { address: local.into(), at: local.len() } };
-        let mut address = Vec::with_capacity(local.len() + 1 + domain.len());
-        address.extend_from_slice(local);
-        address.push(b'@');
-        address.extend_from_slice(domain);
-        Self { address: address.into(), at: local.len() }
+    /// Makes it that of the null sender. Its memory is kept.
+    pub fn clear(&mut self) {
+        self.address.clear();
+        self.at = 0;
+    }
+
+    /// Makes it what is before the `@` and what is behind it, if there is one. Its memory is kept.
+    pub fn set(&mut self, local: &[u8], domain: Option<&[u8]>) {
+        self.address.clear();
+        self.address.extend_from_slice(local);
+        self.at = local.len();
+        if let Some(domain) = domain {
+            self.address.push(b'@');
+            self.address.extend_from_slice(domain);
+        }
     }
 
     /// What is before the `@`.
@@ -87,7 +96,7 @@ pub struct Facts {
     /// The recipient being judged.
     pub rcpt: Mailbox,
     /// The accepted recipients.
-    pub rcpts: Vec<Box<[u8]>>,
+    pub rcpts: Recipients,
     /// The message, once it is here.
     pub message: Option<Rc<Message>>,
     /// The time at which the rules look: frozen for tests, else that of the phase's beginning.
@@ -139,7 +148,7 @@ impl Facts {
             sender: Mailbox::default(),
             declared_size: None,
             rcpt: Mailbox::default(),
-            rcpts: Vec::new(),
+            rcpts: Recipients::default(),
             message: None,
             now: 0,
             reread: Arc::default(),
@@ -178,9 +187,9 @@ impl Facts {
     /// Ends the transaction: its envelope and message are gone.
     pub fn end_transaction(&mut self) {
         self.forget_from(Phase::Mail);
-        self.sender = Mailbox::default();
+        self.sender.clear();
         self.declared_size = None;
-        self.rcpt = Mailbox::default();
+        self.rcpt.clear();
         self.rcpts.clear();
         self.message = None;
     }
@@ -290,6 +299,17 @@ mod tests {
         let bare = Mailbox::new(b"postmaster");
         assert_eq!((bare.local(), bare.domain()), (&b"postmaster"[..], &b""[..]));
         assert_eq!(Mailbox::default().domain(), b"");
+    }
+
+    #[test]
+    fn a_mailbox_takes_another_address() {
+        let mut mailbox = Mailbox::default();
+        for (local, domain) in [(&b"\"a@b\""[..], Some(&b"example.org"[..])), (b"postmaster", None)] {
+            mailbox.set(local, domain);
+            assert_eq!((mailbox.local(), mailbox.domain()), (local, domain.unwrap_or_default()));
+        }
+        mailbox.clear();
+        assert_eq!(mailbox, Mailbox::default());
     }
 
     #[test]

@@ -185,7 +185,7 @@ impl<G: Gather> Rehearsal<G> {
             self.facts.forget_from(Phase::Rcpt);
             self.facts.rcpt = Mailbox::new(rcpt.as_bytes());
             match self.phase(Phase::Rcpt, coverage).await {
-                Next::GoOn => self.facts.rcpts.push(self.facts.rcpt.address.clone()),
+                Next::GoOn => self.facts.rcpts.push(&self.facts.rcpt.address),
                 Next::Refused | Next::Decided => {}
                 Next::Closed => return,
             }

@@ -6,7 +6,6 @@
 //!                          -> unsure                  451, and a log line: SMTP's own window for a second copy
 //! ```
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -26,9 +25,9 @@ pub struct Parcel<'a> {
     /// Who sends it to whom.
     pub envelope: &'a Envelope,
     /// The header lines put in front.
-    pub head: Vec<u8>,
+    pub head: &'a [u8],
     /// What came in, less what was cut out.
-    pub body: Vec<Chunk>,
+    pub body: &'a [Chunk],
     /// No line of it is dot-stuffed.
     pub is_plain: bool,
     /// The transaction's id, for the log.
@@ -41,25 +40,20 @@ pub struct Parcel<'a> {
 
 /// What became of it.
 pub enum Handed {
-    /// A server answered.
-    Answered {
-        /// Its reply, whole lines with CRLF.
-        reply: Vec<u8>,
-        /// Its name.
-        server: String,
-    },
+    /// This server answered.
+    Answered(Arc<Server>),
     /// None did; this is to be said.
     Failed(FixedReply),
 }
 
-/// Sends it to a server of the pool.
-pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed {
-    let Parcel { envelope, head, body, is_plain, id, sid, generation } = parcel;
+/// Sends it to a server of the pool. The reply of the one that answered is then in `reply`, whole lines with CRLF.
+pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: &Parcel<'_>, reply: &mut Vec<u8>) -> Handed {
+    let &Parcel { envelope, head, body, is_plain, id, sid, generation } = parcel;
     let event = |name| {
         let event = local.log.event(name).field("sid", sid.as_str()).field("qid", id.as_str());
         event.field("gen", generation).field("pool", &pool.spec.name)
     };
-    let parcel = connection::Parcel { envelope, head: Rc::new(head), body, is_plain };
+    let parcel = connection::Parcel { envelope, head, body, is_plain };
     let mut tried = Vec::new();
     let mut busy = None;
     let first = Instant::now();
@@ -79,20 +73,20 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
         }
         let server = Arc::clone(ticket.server());
         let began = Instant::now();
-        let sent = local.connections.deliver(&ticket, &parcel).await;
+        let sent = local.connections.deliver(&ticket, &parcel, reply).await;
         local.counts().server_took(&pool.spec.name, began.elapsed());
         match sent {
-            Sent::Accepted(reply) => {
+            Sent::Accepted => {
                 server.accepted.fetch_add(1, Relaxed);
-                return Handed::Answered { reply, server: server.name.clone() };
+                return Handed::Answered(server);
             }
-            Sent::Refused(reply) => {
+            Sent::Refused => {
                 server.refused.fetch_add(1, Relaxed);
-                return Handed::Answered { reply, server: server.name.clone() };
+                return Handed::Answered(server);
             }
-            Sent::Busy(reply) => {
+            Sent::Busy => {
                 server.refused.fetch_add(1, Relaxed);
-                busy = Some((reply, server.name.clone()));
+                busy = Some(server);
             }
             Sent::NotTaken(reason) => broken(event("server_failed"), &server, "retry", &reason),
             Sent::Unsure(reason) => {
@@ -106,8 +100,9 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: Parcel<'_>) -> Handed
         }
         tried.push(ticket.member());
     }
-    if let Some((reply, server)) = busy {
-        return Handed::Answered { reply, server };
+    // Those that failed after it have left its reply as it was.
+    if let Some(server) = busy {
+        return Handed::Answered(server);
     }
     pool.room.empty.fetch_add(1, Relaxed);
     Handed::Failed(pool.spec.empty.clone())

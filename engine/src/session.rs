@@ -216,7 +216,7 @@ impl Session {
             Phase::Mail => self.transaction.id = Some(self.local.next_id()),
             Phase::Rcpt => {
                 self.local.counts().recipient(&self.facts.listener.label, "accepted");
-                self.facts.rcpts.push(self.facts.rcpt.address.clone());
+                self.facts.rcpts.push(&self.facts.rcpt.address);
             }
             _ => {}
         }
@@ -237,12 +237,12 @@ impl Session {
                 self.end_transaction();
                 self.adopt_newest();
                 let envelope = self.server.envelope();
-                self.facts.sender = transaction::sender_of(envelope);
+                transaction::set_sender(&mut self.facts.sender, envelope.sender());
                 self.facts.declared_size = envelope.declared_bytes;
             }
             Stage::Rcpt => {
                 if let Some(recipient) = self.server.recipient() {
-                    self.facts.rcpt = transaction::mailbox_of(recipient);
+                    transaction::set_mailbox(&mut self.facts.rcpt, recipient);
                 }
                 self.begin_anew(Phase::Rcpt);
             }
@@ -260,8 +260,7 @@ impl Session {
         self.lookups.forget_from(Phase::Mail, &self.facts.generation.plan);
         self.scratch.reset_transaction();
         self.facts.end_transaction();
-        self.transaction.drop_message();
-        self.transaction = Transaction::new(&self.local.store);
+        self.transaction.clear();
     }
 
     /// A new transaction is judged by the newest generation.

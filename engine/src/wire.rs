@@ -17,6 +17,8 @@ pub struct Wire {
     bytes: usize,
     /// Room in the buffers that are kept in which there is nothing of the message.
     unused: usize,
+    /// What held the buffer of the message before, to hold that of the next: most messages are in one.
+    spare: Option<Rc<Vec<u8>>>,
 }
 
 /// The room for messages of a shard: how much of all its sessions' messages is held, and how much may be.
@@ -79,6 +81,9 @@ impl Drop for Held {
 /// buffer in which it is gathered.
 const UNUSED_BYTES_MAX: usize = 48 * 1024;
 
+/// Stretches for which a message leaves room to the next.
+const CHUNKS_KEPT: usize = 4;
+
 /// Room of a buffer in which small reads are gathered.
 const GATHER_BYTES: usize = 16 * 1024;
 
@@ -98,7 +103,16 @@ impl Wire {
     pub fn keep(&mut self, buffer: Vec<u8>, range: Range<usize>) {
         self.bytes += range.len();
         self.unused += buffer.capacity().saturating_sub(range.len());
-        self.chunks.push((Rc::new(buffer), range));
+        self.hold(buffer, range);
+    }
+
+    fn hold(&mut self, buffer: Vec<u8>, range: Range<usize>) {
+        let mut shared = self.spare.take().unwrap_or_default();
+        match Rc::get_mut(&mut shared) {
+            Some(empty) => *empty = buffer,
+            None => shared = Rc::new(buffer),
+        }
+        self.chunks.push((shared, range));
     }
 
     /// Adds a stretch by copying it behind the last one.
@@ -117,13 +131,22 @@ impl Wire {
         if !rest.is_empty() {
             let mut buffer = Vec::with_capacity(rest.len().max(GATHER_BYTES));
             buffer.extend_from_slice(rest);
-            self.chunks.push((Rc::new(buffer), 0..rest.len()));
+            self.hold(buffer, 0..rest.len());
         }
     }
 
-    /// The buffers that nobody else holds, to be used again.
-    pub fn into_buffers(self) -> impl Iterator<Item = Vec<u8>> {
-        self.chunks.into_iter().filter_map(|(buffer, _)| Rc::try_unwrap(buffer).ok())
+    /// Drops the message, and hands out the buffers that nobody else holds, to be used again. Memory is kept for a message in few
+    /// stretches.
+    pub fn clear(&mut self, mut reuse: impl FnMut(Vec<u8>)) {
+        for (mut shared, _) in self.chunks.drain(..) {
+            if let Some(buffer) = Rc::get_mut(&mut shared) {
+                reuse(std::mem::take(buffer));
+                self.spare = Some(shared);
+            }
+        }
+        self.chunks.shrink_to(CHUNKS_KEPT);
+        self.bytes = 0;
+        self.unused = 0;
     }
 
     /// All stretches, in order.
@@ -255,7 +278,11 @@ mod tests {
         }
         let held: usize = kept.chunks().iter().map(|(buffer, _)| buffer.capacity()).sum();
         assert!(held <= kept.bytes() + (64 << 10), "{held} for {}", kept.bytes());
-        assert_eq!(kept.clone().into_buffers().count(), 0, "each is held twice");
-        assert!(kept.into_buffers().count() > 500);
+        let mut reused = 0;
+        kept.clone().clear(|_| reused += 1);
+        assert_eq!(reused, 0, "each is held twice");
+        kept.clear(|_| reused += 1);
+        assert!(reused > 500 && kept.bytes() == 0 && kept.chunks().is_empty());
+        assert!(kept.keeps(16_384, 16_384));
     }
 }

@@ -127,17 +127,34 @@ impl<'a> Reply<'a> {
     }
 
     /// Reads one whole reply, as [`ReplyScanner`] delimits it. The enhanced code is taken off where every line has it.
-    pub fn parse(bytes: &[u8]) -> Result<Reply<'static>, ReplyFault> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ReplyFault> {
         let end = ReplyScanner::default().scan(bytes)?.ok_or(ReplyFault::Unfinished)?;
-        let text = String::from_utf8_lossy(bytes.get(..end.bytes).unwrap_or_default());
-        let lines = || text.split_terminator("\r\n").map(|line| line.get(4..).unwrap_or_default());
-        let enhanced = lines().next().and_then(|line| split_enhanced(line).0);
-        let whole = enhanced.filter(|code| u16::from(code.class) == end.code / 100);
-        let whole = whole.filter(|_| lines().all(|line| split_enhanced(line).0 == whole));
-        let lines: Vec<&str> =
-            lines().map(|line| if whole.is_some() { split_enhanced(line).1 } else { line }).collect();
-        Ok(Reply { code: end.code, enhanced: whole, text: Cow::Owned(lines.join("\n")) })
+        let (enhanced, text) = match String::from_utf8_lossy(bytes.get(..end.bytes).unwrap_or_default()) {
+            Cow::Borrowed(lines) => read_lines(end.code, lines),
+            Cow::Owned(lines) => {
+                let (enhanced, text) = read_lines(end.code, &lines);
+                (enhanced, Cow::Owned(text.into_owned()))
+            }
+        };
+        Ok(Self { code: end.code, enhanced, text })
     }
+}
+
+/// The enhanced code and the text of a whole reply; what is one line is borrowed.
+fn read_lines(code: u16, reply: &str) -> (Option<Enhanced>, Cow<'_, str>) {
+    let fits = |enhanced: &Enhanced| u16::from(enhanced.class) == code / 100;
+    if memchr(b'\n', reply.as_bytes()) == Some(reply.len() - 1) {
+        let line = reply.get(4..reply.len() - 2).unwrap_or_default();
+        return match split_enhanced(line) {
+            (Some(enhanced), rest) if fits(&enhanced) => (Some(enhanced), Cow::Borrowed(rest)),
+            _ => (None, Cow::Borrowed(line)),
+        };
+    }
+    let lines = || reply.split_terminator("\r\n").map(|line| line.get(4..).unwrap_or_default());
+    let whole = lines().next().and_then(|line| split_enhanced(line).0).filter(fits);
+    let whole = whole.filter(|_| lines().all(|line| split_enhanced(line).0 == whole));
+    let texts = lines().map(|line| if whole.is_some() { split_enhanced(line).1 } else { line });
+    (whole, Cow::Owned(texts.collect::<Vec<_>>().join("\n")))
 }
 
 /// The code of a reply that was delimited before; 0 if it is none.

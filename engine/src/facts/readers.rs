@@ -30,7 +30,7 @@ pub(super) const READERS: &[Reader] = &[
     |facts, _| text(&facts.rcpt.address),
     |facts, _| text(facts.rcpt.local()),
     |facts, _| text(facts.rcpt.domain()),
-    |facts, _| Value::Texts(&facts.rcpts),
+    |facts, _| Value::Texts(facts.rcpts.texts()),
     |facts, _| count(facts.rcpts.len()),
     |_, _| Value::Message,
     |facts, _| of(facts, |message| Value::Size(message.wire_bytes() as u64)),

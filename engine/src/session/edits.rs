@@ -1,5 +1,7 @@
 //! What rules change in a message's header: lines put in front, lines taken out. The body is not touched.
 
+use std::borrow::Cow;
+
 use crate::mail;
 use crate::wire::{Chunk, Wire};
 
@@ -55,19 +57,25 @@ impl Edits {
         self.removed.push(name.to_owned());
     }
 
+    /// Forgets all changes.
+    pub fn clear(&mut self) {
+        self.added.clear();
+        self.removed.clear();
+    }
+
     /// Lines added so far.
     pub fn added(&self) -> &[u8] {
         &self.added
     }
 
     /// The message's stretches that are left when the removed lines are cut out.
-    pub fn kept(&self, wire: &Wire) -> Vec<Chunk> {
+    pub fn kept<'a>(&self, wire: &'a Wire) -> Cow<'a, [Chunk]> {
         if self.removed.is_empty() {
-            return wire.chunks().to_vec();
+            return wire.chunks().into();
         }
         let whole = wire.contiguous();
         let globs: Vec<&str> = self.removed.iter().map(String::as_str).collect();
-        wire.without(&mail::header_ranges(&whole, &globs))
+        wire.without(&mail::header_ranges(&whole, &globs)).into()
     }
 }
 

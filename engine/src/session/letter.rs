@@ -1,6 +1,7 @@
 //! What this host puts in front of a message, and the message as it is stored.
 
-use std::fmt::Write;
+use std::io::Write as _;
+use std::net::IpAddr;
 
 use serde_json::json;
 use weir_smtp::server::Hello;
@@ -28,18 +29,16 @@ impl Session {
         Reply { code: 250, enhanced: Some(Enhanced::new(2, 0, 0)), text: text.into() }
     }
 
-    /// The trace line and what the rules have added, whole lines (RFC 5321, 4.4).
-    pub(super) fn head(&self) -> Vec<u8> {
+    /// Appends the trace line and what the rules have added, whole lines (RFC 5321, 4.4).
+    pub(super) fn append_head(&self, text: &mut Vec<u8>) {
         // RFC 3848 names what was spoken.
         let protocol = match (self.server.hello(), self.server.envelope().is_utf8) {
             (Hello::Helo, _) => "SMTP",
             (Hello::Ehlo, false) => "ESMTP",
             (Hello::Ehlo, true) => "UTF8SMTP",
         };
-        let id = self.transaction_id();
-        let mut head = received(&self.facts, protocol, id, self.local.clock.unix_s()).into_bytes();
-        head.extend_from_slice(self.transaction.edits.added());
-        head
+        append_received(text, &self.facts, protocol, self.transaction_id(), self.local.clock.unix_s());
+        text.extend_from_slice(self.transaction.edits.added());
     }
 
     /// `Return-Path` and what was delivered for whom, which the last host writes (RFC 5321, 4.4).
@@ -47,7 +46,7 @@ impl Session {
         let mut lines = b"Return-Path: <".to_vec();
         lines.extend_from_slice(&self.facts.sender.address);
         lines.extend_from_slice(b">\r\n");
-        for rcpt in &self.facts.rcpts {
+        for rcpt in self.facts.rcpts.iter() {
             lines.extend_from_slice(b"Delivered-To: ");
             lines.extend_from_slice(rcpt);
             lines.extend_from_slice(b"\r\n");
@@ -58,8 +57,8 @@ impl Session {
     /// Appends the message as it goes on, not dot-stuffed.
     pub(super) fn append_content(&self, text: &mut Vec<u8>) {
         let mut wire = Vec::with_capacity(self.transaction.wire.bytes());
-        for (buffer, range) in self.transaction.edits.kept(&self.transaction.wire) {
-            wire.extend_from_slice(buffer.get(range).unwrap_or_default());
+        for (buffer, range) in &*self.transaction.edits.kept(&self.transaction.wire) {
+            wire.extend_from_slice(buffer.get(range.clone()).unwrap_or_default());
         }
         let wire = std::rc::Rc::new(wire);
         text.extend_from_slice(Message::of_wire(&wire, 0..wire.len()).content());
@@ -98,7 +97,7 @@ impl Session {
             "client_ip": facts.client.to_string(),
             "helo": text(&facts.helo),
             "from": text(&facts.sender.address),
-            "rcpts": facts.rcpts.iter().map(|rcpt| text(rcpt)).collect::<Vec<_>>(),
+            "rcpts": facts.rcpts.iter().map(text).collect::<Vec<_>>(),
             "score": scores.collect::<serde_json::Map<_, _>>(),
             "hits": super::report::hits(&facts.generation, &self.scratch),
         })
@@ -110,29 +109,49 @@ impl Session {
     }
 }
 
-/// The trace line of this hop (RFC 5321, 4.4), folded.
-fn received(facts: &Facts, protocol: &str, id: Id, unix_seconds: u64) -> String {
-    let mut line = String::with_capacity(256);
-    let helo: String =
-        facts.helo.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' }).collect();
-    let name = &facts.listener.name;
-    let literal =
-        if facts.client.is_ipv6() { format!("IPv6:{}", facts.client) } else { facts.client.to_string() };
-    // Writing to a string cannot fail.
-    let _ = write!(
-        line,
-        "Received: from {helo} ([{literal}])\r\n\tby {name} (weir) with {protocol} id {}",
-        id.as_str()
-    );
-    if let [only] = facts.rcpts.as_slice() {
-        let _ = write!(line, "\r\n\tfor <{}>", String::from_utf8_lossy(only));
+/// Appends the trace line of this hop (RFC 5321, 4.4), folded. Each message has one, so it is put together without the machinery
+/// of `write!`.
+fn append_received(text: &mut Vec<u8>, facts: &Facts, protocol: &str, id: Id, unix_seconds: u64) {
+    text.extend_from_slice(b"Received: from ");
+    text.extend(facts.helo.iter().map(|byte| if byte.is_ascii_graphic() { *byte } else { b'?' }));
+    text.extend_from_slice(b" ([");
+    append_literal(text, facts.client);
+    text.extend_from_slice(b"])\r\n\tby ");
+    text.extend_from_slice(facts.listener.name.as_bytes());
+    text.extend_from_slice(b" (weir) with ");
+    text.extend_from_slice(protocol.as_bytes());
+    text.extend_from_slice(b" id ");
+    text.extend_from_slice(id.as_str().as_bytes());
+    if let Some(only) = facts.rcpts.only() {
+        text.extend_from_slice(b"\r\n\tfor <");
+        text.extend_from_slice(only);
+        text.push(b'>');
     }
-    let _ = write!(line, ";\r\n\t{}\r\n", date(unix_seconds));
-    line
+    text.extend_from_slice(b";\r\n\t");
+    append_date(text, unix_seconds);
+    text.extend_from_slice(b"\r\n");
 }
 
-/// A date-time (RFC 5322, 3.3), in UTC.
-fn date(unix_seconds: u64) -> String {
+/// Appends what stands in an address literal (RFC 5321, 4.1.3).
+fn append_literal(text: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    text.push(b'.');
+                }
+                text.extend_from_slice(itoa::Buffer::new().format(octet).as_bytes());
+            }
+        }
+        IpAddr::V6(address) => {
+            // Writing to memory does not fail.
+            let _ = write!(text, "IPv6:{address}");
+        }
+    }
+}
+
+/// Appends a date-time (RFC 5322, 3.3), in UTC.
+fn append_date(text: &mut Vec<u8>, unix_seconds: u64) {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -141,24 +160,48 @@ fn date(unix_seconds: u64) -> String {
     let name = |names: &[&'static str], index: u64| {
         usize::try_from(index).ok().and_then(|index| names.get(index).copied()).unwrap_or("?")
     };
-    format!(
-        "{}, {day:02} {} {year} {:02}:{:02}:{:02} +0000",
-        name(&DAYS, days % 7),
-        name(&MONTHS, month - 1),
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60
-    )
+    text.extend_from_slice(name(&DAYS, days % 7).as_bytes());
+    text.extend_from_slice(b", ");
+    append_two_digits(text, day);
+    text.push(b' ');
+    text.extend_from_slice(name(&MONTHS, month - 1).as_bytes());
+    text.push(b' ');
+    text.extend_from_slice(itoa::Buffer::new().format(year).as_bytes());
+    for (before, number) in [(b' ', seconds / 3600), (b':', seconds / 60 % 60), (b':', seconds % 60)] {
+        text.push(before);
+        append_two_digits(text, number);
+    }
+    text.extend_from_slice(b" +0000");
+}
+
+/// Appends a number below 100.
+fn append_two_digits(text: &mut Vec<u8>, number: u64) {
+    let digit = |value: u64| b'0' + u8::try_from(value % 10).unwrap_or_default();
+    text.extend_from_slice(&[digit(number / 10), digit(number)]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn appended(append: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut text = Vec::new();
+        append(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
     #[test]
     fn dates() {
+        let date = |unix_seconds| appended(|text| append_date(text, unix_seconds));
         assert_eq!(date(0), "Thu, 01 Jan 1970 00:00:00 +0000");
         assert_eq!(date(1_768_478_400), "Thu, 15 Jan 2026 12:00:00 +0000");
         assert_eq!(date(951_782_399), "Mon, 28 Feb 2000 23:59:59 +0000");
+    }
+
+    #[test]
+    fn literals() {
+        let literal = |address: &str| appended(|text| append_literal(text, address.parse().unwrap()));
+        assert_eq!(literal("192.0.2.101"), "192.0.2.101");
+        assert_eq!(literal("2001:db8::1"), "IPv6:2001:db8::1");
     }
 }

@@ -81,20 +81,22 @@ impl Session {
     }
 
     async fn relay(&mut self, statement: StatementId, pool: &Arc<Pool>) {
-        let head = self.head();
-        let body = self.transaction.edits.kept(&self.transaction.wire);
+        let mut head = std::mem::take(&mut self.transaction.head);
+        let mut reply = std::mem::take(&mut self.transaction.reply);
+        head.clear();
+        self.append_head(&mut head);
         let parcel = relay::Parcel {
             envelope: self.server.envelope(),
-            head,
-            body,
+            head: &head,
+            body: &self.transaction.edits.kept(&self.transaction.wire),
             is_plain: self.is_plain(),
             id: self.transaction_id(),
             sid: self.id,
             generation: self.facts.generation.number,
         };
-        match relay::send(&self.local, pool, parcel).await {
-            Handed::Answered { reply, server } => {
-                self.log_delivery(statement, &pool.spec.name, Some(&server), &parsed(&reply));
+        match relay::send(&self.local, pool, &parcel, &mut reply).await {
+            Handed::Answered(server) => {
+                self.log_delivery(statement, &pool.spec.name, Some(&server.name), &parsed(&reply));
                 self.finish(Answer::Relayed(&reply));
             }
             Handed::Failed(reply) => {
@@ -103,6 +105,8 @@ impl Session {
                 self.finish(Answer::Reply(&reply));
             }
         }
+        self.transaction.head = head;
+        self.transaction.reply = reply;
     }
 
     /// Whether what came in has no stuffed dot: its wire form is longer than the message by the final dot alone.
@@ -112,7 +116,7 @@ impl Session {
 
     async fn store(&mut self, statement: StatementId, folder: &Path) {
         let mut text = self.return_path();
-        text.extend_from_slice(&self.head());
+        self.append_head(&mut text);
         self.append_content(&mut text);
         let stored =
             spool::maildir::deliver(folder, &self.facts.process.host_name, self.transaction_id(), text).await;
@@ -137,6 +141,6 @@ impl Session {
 }
 
 /// A server's reply, for the log.
-fn parsed(reply: &[u8]) -> Reply<'static> {
+fn parsed(reply: &[u8]) -> Reply<'_> {
     Reply::parse(reply).unwrap_or(NOT_STORED)
 }

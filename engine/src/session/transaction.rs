@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use weir_lang::value::StatementId;
-use weir_smtp::{Envelope, Input, Mailbox as SmtpMailbox, Path};
+use weir_smtp::{Input, Mailbox as SmtpMailbox, Path};
 
 use super::edits::Edits;
 use crate::facts::Mailbox;
@@ -12,7 +12,7 @@ use crate::id::Id;
 use crate::ring;
 use crate::wire::{Held, Store, Wire};
 
-/// From MAIL to the reply to the message.
+/// From MAIL to the reply to the message; a session has one, whose memory serves all its messages.
 pub(super) struct Transaction {
     /// Its id, from MAIL's acceptance on.
     pub(super) id: Option<Id>,
@@ -28,6 +28,10 @@ pub(super) struct Transaction {
     pub(super) decided: Option<StatementId>,
     /// A copy that the rules wanted kept could not be.
     pub(super) is_lost: bool,
+    /// The memory of the header lines that are put in front.
+    pub(super) head: Vec<u8>,
+    /// The memory of the next hop's reply.
+    pub(super) reply: Vec<u8>,
 }
 
 impl Transaction {
@@ -41,12 +45,24 @@ impl Transaction {
             edits: Edits::default(),
             decided: None,
             is_lost: false,
+            head: Vec::new(),
+            reply: Vec::new(),
         }
+    }
+
+    /// Makes it that of the next message.
+    pub(super) fn clear(&mut self) {
+        self.drop_message();
+        self.id = None;
+        self.is_cut = false;
+        self.edits.clear();
+        self.decided = None;
+        self.is_lost = false;
     }
 
     /// Drops what came of the message; the ring has its buffers again.
     pub(super) fn drop_message(&mut self) {
-        std::mem::take(&mut self.wire).into_buffers().for_each(ring::recycle);
+        self.wire.clear(ring::recycle);
         self.held.clear();
     }
 
@@ -65,15 +81,15 @@ impl Transaction {
     }
 }
 
-/// The sender as facts have it; empty for `<>`.
-pub(super) fn sender_of(envelope: &Envelope) -> Mailbox {
-    match envelope.sender() {
-        Path::Null => Mailbox::default(),
-        Path::Mailbox(mailbox) => mailbox_of(mailbox),
+/// Makes it the sender as facts have it; empty for `<>`.
+pub(super) fn set_sender(mailbox: &mut Mailbox, sender: Path<'_>) {
+    match sender {
+        Path::Null => mailbox.clear(),
+        Path::Mailbox(sender) => set_mailbox(mailbox, sender),
     }
 }
 
-/// A recipient as facts have it.
-pub(super) fn mailbox_of(mailbox: SmtpMailbox<'_>) -> Mailbox {
-    Mailbox::of_parts(mailbox.local().as_bytes(), mailbox.domain().map(str::as_bytes))
+/// Makes it this one as facts have it.
+pub(super) fn set_mailbox(mailbox: &mut Mailbox, new: SmtpMailbox<'_>) {
+    mailbox.set(new.local().as_bytes(), new.domain().map(str::as_bytes));
 }

@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,14 +17,14 @@ use crate::limits::RECEIVE_BUFFER_BYTES;
 use crate::ring::{self, Due, Segment, Segments, Stream, Watch, Watched};
 use crate::wire::Chunk;
 
-/// A message on its way: shared, so that another server can be tried.
+/// A message on its way.
 pub struct Parcel<'a> {
     /// Who sends it to whom.
     pub envelope: &'a Envelope,
     /// The header lines put in front.
-    pub head: Rc<Vec<u8>>,
+    pub head: &'a [u8],
     /// What came in, less what was cut out.
-    pub body: Vec<Chunk>,
+    pub body: &'a [Chunk],
     /// No line of it is dot-stuffed: without its final dot, the wire form is the message itself.
     pub is_plain: bool,
 }
@@ -35,20 +34,20 @@ const FINAL_DOT: &[u8] = b".\r\n";
 
 impl Parcel<'_> {
     fn bytes(&self) -> usize {
-        self.head.len() + self.body.iter().map(|(_, range)| range.len()).sum::<usize>()
+        self.head.len() + self.body_bytes()
     }
 
-    /// Appends the first `bytes` of the message.
-    fn write(&self, bytes: usize, segments: &mut Segments) {
+    fn body_bytes(&self) -> usize {
+        self.body.iter().map(|(_, range)| range.len()).sum()
+    }
+
+    /// Appends the first `bytes` of the body.
+    fn write_body(&self, bytes: usize, segments: &mut Segments) {
         let mut rest = bytes;
-        let mut push = |buffer: &Rc<Vec<u8>>, range: Range<usize>| {
+        for (buffer, range) in self.body {
             let taken = range.len().min(rest);
             rest -= taken;
             segments.push(Segment::Shared(Rc::clone(buffer), range.start..range.start + taken));
-        };
-        push(&self.head, 0..self.head.len());
-        for (buffer, range) in &self.body {
-            push(buffer, range.clone());
         }
     }
 }
@@ -68,15 +67,15 @@ const CHUNK_BYTES_MAX: usize = 256 << 10;
 /// a chunk's fate.
 const CHUNK_UNUSED_MAX: Duration = Duration::from_secs(1);
 
-/// What a server made of a message.
+/// What a server made of a message. The first three have a reply.
 #[derive(Debug)]
 pub enum Sent {
-    /// It took it. The reply, whole lines with CRLF.
-    Accepted(Vec<u8>),
+    /// It took it.
+    Accepted,
     /// It does not want it; nor would another server.
-    Refused(Vec<u8>),
+    Refused,
     /// It cannot take it now (421, or 451 4.3.2), another might.
-    Busy(Vec<u8>),
+    Busy,
     /// It failed before it had the whole message: another can be tried without a risk of two copies.
     NotTaken(String),
     /// It had the whole message and did not answer: it may or may not deliver it (RFC 1047).
@@ -95,7 +94,8 @@ struct Connection {
     watched: Watched,
     client: Client,
     input: Input,
-    segments: Segments,
+    /// None while they are written.
+    segments: Option<Segments>,
     transactions: u32,
     used: Instant,
     idle_until: Instant,
@@ -113,12 +113,12 @@ impl Connections {
         Self { idle: RefCell::default(), config, watch }
     }
 
-    /// Sends a message to the ticket's server.
-    pub async fn deliver(&self, ticket: &Ticket, parcel: &Parcel<'_>) -> Sent {
+    /// Sends a message to the ticket's server, and puts its reply into `reply`, whole lines with CRLF; without one that stays as it is.
+    pub async fn deliver(&self, ticket: &Ticket, parcel: &Parcel<'_>, reply: &mut Vec<u8>) -> Sent {
         let spec = &ticket.pool().spec;
         let address = ticket.server().address;
         while let Some(mut kept) = self.take_idle(address) {
-            match kept.transact(spec, parcel).await {
+            match kept.transact(spec, parcel, reply).await {
                 // The server closed it while it was not in use, which says nothing of the server.
                 Err(Trouble::Stale) => {}
                 sent => return self.finish(kept, spec, address, sent).await,
@@ -130,7 +130,7 @@ impl Connections {
                 // Every write is a whole batch, so there is nothing for the kernel to wait for; it works without, too.
                 let _slower = stream.set_nodelay();
                 let mut fresh = Connection::new(stream, &self.watch, Arc::clone(&self.config));
-                let sent = fresh.transact(spec, parcel).await;
+                let sent = fresh.transact(spec, parcel, reply).await;
                 self.finish(fresh, spec, address, sent).await
             }
         }
@@ -223,14 +223,19 @@ impl Connection {
             stream,
             client: Client::new(config),
             input: Input::default(),
-            segments: Segments::default(),
+            segments: None,
             transactions: 0,
             used: Instant::now(),
             idle_until: Instant::now(),
         }
     }
 
-    async fn transact(&mut self, spec: &PoolSpec, parcel: &Parcel<'_>) -> Result<Sent, Trouble> {
+    async fn transact(
+        &mut self,
+        spec: &PoolSpec,
+        parcel: &Parcel<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Sent, Trouble> {
         let Timeouts { command, data, dot, .. } = spec.timeouts;
         // All together: a reply that comes byte by byte does not hold a slot for ever.
         self.due = self.watched.due(command + data + dot);
@@ -261,7 +266,12 @@ impl Connection {
                     is_sent = true;
                     self.client.sent();
                 }
-                ClientNeed::Done(outcome) => return self.outcome(outcome, reused, has_dot),
+                ClientNeed::Done(outcome) => {
+                    let sent = self.outcome(outcome, reused, has_dot)?;
+                    reply.clear();
+                    reply.extend_from_slice(self.client.reply());
+                    return Ok(sent);
+                }
                 ClientNeed::Close if reused && !has_dot => return Err(Trouble::Stale),
                 ClientNeed::Close => return Err(trouble(String::from("the server ended the session"))),
             }
@@ -286,19 +296,19 @@ impl Connection {
     }
 
     fn outcome(&self, outcome: Outcome, reused: bool, has_dot: bool) -> Result<Sent, Trouble> {
-        let reply = self.client.reply().to_vec();
+        let reply = self.client.reply();
         match outcome {
-            Outcome::Accepted => Ok(Sent::Accepted(reply)),
+            Outcome::Accepted => Ok(Sent::Accepted),
             Outcome::Refused(stage) if reply.starts_with(b"421") && reused && stage == Stage::Mail => {
                 Err(Trouble::Stale)
             }
             // Its greeting or its reply to EHLO is about us and says nothing of the message.
-            Outcome::Refused(Stage::Connect | Stage::Helo) if !is_busy(&reply) => {
-                let reply = String::from_utf8_lossy(&reply);
+            Outcome::Refused(Stage::Connect | Stage::Helo) if !is_busy(reply) => {
+                let reply = String::from_utf8_lossy(reply);
                 Err(Trouble::BeforeDot(format!("refuses us: {}", reply.trim_end())))
             }
-            Outcome::Refused(_) if is_busy(&reply) => Ok(Sent::Busy(reply)),
-            Outcome::Refused(_) | Outcome::Unfit(_) => Ok(Sent::Refused(reply)),
+            Outcome::Refused(_) if is_busy(reply) => Ok(Sent::Busy),
+            Outcome::Refused(_) | Outcome::Unfit(_) => Ok(Sent::Refused),
             Outcome::Broken(_, fault) if has_dot => Err(Trouble::AfterDot(fault.to_string())),
             Outcome::Broken(_, fault) => Err(Trouble::BeforeDot(fault.to_string())),
         }
@@ -339,10 +349,13 @@ impl Connection {
         parcel: &Parcel<'_>,
         form: Form,
     ) -> Result<(), String> {
-        let mut segments = std::mem::take(&mut self.segments);
-        segments.push(Segment::Owned(std::mem::take(self.client.output())));
+        let mut segments = self.segments.take().unwrap_or_default();
+        // The head is short, and one piece less is worth more than what is copied.
+        let mut output = std::mem::take(self.client.output());
+        output.extend_from_slice(parcel.head);
+        segments.push(Segment::Owned(output));
         let end = if form == Form::Chunk { FINAL_DOT.len() } else { 0 };
-        parcel.write(parcel.bytes() - end, &mut segments);
+        parcel.write_body(parcel.body_bytes() - end, &mut segments);
         self.watched.arm_write(spec.timeouts.data);
         let (written, mut segments) = self.stream.write_segments(segments).await;
         self.watched.disarm();
@@ -350,7 +363,7 @@ impl Connection {
             output.clear();
             *self.client.output() = output;
         }
-        self.segments = segments;
+        self.segments = Some(segments);
         written.map_err(|error| format!("writing the message: {error}"))
     }
 

@@ -1,7 +1,5 @@
 //! The commands of one transaction, written down before the first is sent.
 
-use std::io::Write as _;
-
 use crate::address::{Mailbox, Path};
 use crate::envelope::{BodyType, Envelope};
 use crate::extension::{Extension, Extensions};
@@ -45,8 +43,8 @@ impl Script {
         self.text.extend_from_slice(b"MAIL FROM:");
         self.path(envelope.sender());
         if offered.has(Extension::Size) {
-            // Writing to memory does not fail.
-            let _ = write!(self.text, " SIZE={message_bytes}");
+            self.text.extend_from_slice(b" SIZE=");
+            self.number(message_bytes);
         }
         if offered.has(Extension::EightBitMime) && envelope.body == BodyType::EightBit {
             self.text.extend_from_slice(b" BODY=8BITMIME");
@@ -63,7 +61,9 @@ impl Script {
         match content {
             Content::Stuffed => self.text.extend_from_slice(b"DATA"),
             Content::Chunk => {
-                let _ = write!(self.text, "BDAT {message_bytes} LAST");
+                self.text.extend_from_slice(b"BDAT ");
+                self.number(message_bytes);
+                self.text.extend_from_slice(b" LAST");
             }
         }
         self.end();
@@ -84,6 +84,10 @@ impl Script {
             self.text.extend_from_slice(domain.as_bytes());
         }
         self.text.push(b'>');
+    }
+
+    fn number(&mut self, number: u64) {
+        self.text.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     fn end(&mut self) {
