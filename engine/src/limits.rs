@@ -18,10 +18,17 @@ pub const RECEIVE_BUFFERS: usize = 256;
 pub const RECEIVE_BUFFER_BYTES: usize = 16 << 10;
 /// Receive buffers without use that a ring keeps; others are given back to the allocator.
 pub const RECEIVE_SPARES_MAX: usize = 256;
-/// Arrivals of one connection that wait to be read; then its receive pauses, and the peer waits.
+/// Arrivals of one connection that wait to be read; then its receive pauses, and the peer waits. What arrives in the same turn, at
+/// most [`RECEIVE_BUFFERS`], comes on top.
 pub const INBOX_BUFFERS_MAX: usize = 8;
 /// How often tokio gets its turn on a thread that has work all the time.
 pub const GUEST_EVERY: Duration = Duration::from_millis(1);
+/// From so many completions in [`GUEST_EVERY`] on, a thread that waits gathers
+pub const GATHER_FROM: usize = 50;
+/// so many,
+pub const GATHER_COMPLETIONS: u32 = 4;
+/// but not longer than this: a tenth of the time of a message at that rate.
+pub const GATHER_WITHIN: Duration = Duration::from_micros(30);
 /// How often tasks run in a row, at most 61 of them each time, before the ring has its turn.
 pub const RUNS_PER_TURN_MAX: usize = 64;
 /// How long a ring that ends waits for the kernel to let go of its memory.
