@@ -31,6 +31,11 @@ impl Id {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The same in bytes.
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// When it was made, in seconds since 1970.
     pub fn unix_s(&self) -> u64 {
         let digits = self.0.iter().take(SECONDS_DIGITS);

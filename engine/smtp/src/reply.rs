@@ -36,19 +36,15 @@ impl Enhanced {
 
     /// Reads a code like `5.1.1`; `None` if it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut numbers = text.split('.');
-        let class = numbers.next()?;
-        let subject = Self::number(numbers.next()?)?;
-        let detail = Self::number(numbers.next()?)?;
-        if numbers.next().is_some() || !matches!(class, "2" | "4" | "5") {
-            return None;
-        }
-        Some(Self { class: class.parse().ok()?, subject, detail })
+        let [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] = text.as_bytes() else { return None };
+        let (subject, detail) = rest.split_at_checked(rest.iter().position(|byte| *byte == b'.')?)?;
+        let (_, detail) = detail.split_first()?;
+        Some(Self { class: class - b'0', subject: Self::number(subject)?, detail: Self::number(detail)? })
     }
 
-    fn number(text: &str) -> Option<u16> {
-        let plain = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        if plain { text.parse().ok() } else { None }
+    fn number(digits: &[u8]) -> Option<u16> {
+        let plain = (1..=3).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+        plain.then(|| digits.iter().fold(0, |number, digit| number * 10 + u16::from(digit - b'0')))
     }
 }
 
@@ -99,7 +95,7 @@ impl<'a> Reply<'a> {
 
     fn print_with(&self, enhanced: Option<Enhanced>, output: &mut Vec<u8>) {
         // Most replies are one short line.
-        if self.text.len() <= TEXT_BYTES_MAX && !self.text.contains('\n') {
+        if self.text.len() <= TEXT_BYTES_MAX && memchr(b'\n', self.text.as_bytes()).is_none() {
             return self.print_line(b' ', enhanced, &self.text, output);
         }
         let mut lines = self.text.split('\n').flat_map(pieces).peekable();
@@ -122,7 +118,9 @@ impl<'a> Reply<'a> {
         }
         let from = output.len();
         output.extend_from_slice(line.as_bytes());
-        output.iter_mut().skip(from).for_each(|byte| *byte = printable(*byte));
+        for byte in output.get_mut(from..).unwrap_or_default() {
+            *byte = printable(*byte);
+        }
         output.extend_from_slice(b"\r\n");
     }
 
@@ -300,5 +298,40 @@ fn split_line(line: &[u8]) -> Result<(u16, bool), ReplyFault> {
         None | Some(b' ') => Ok((code, true)),
         Some(b'-') => Ok((code, false)),
         Some(_) => Err(ReplyFault::Code),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::{Enhanced, Reply};
+
+    #[test]
+    fn enhanced_codes_have_a_class_and_two_short_numbers() {
+        assert_eq!(Enhanced::parse("5.1.10"), Some(Enhanced::new(5, 1, 10)));
+        assert_eq!(Enhanced::parse("2.0.999"), Some(Enhanced::new(2, 0, 999)));
+        for none in [
+            "", "5", "5.", "5.1", "5.1.", "5..1", "5.1.1.", "5.1.1.1", "3.1.1", "55.1.1", "5.1000.1",
+            "5.+1.1",
+        ] {
+            assert_eq!(Enhanced::parse(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_reply_is_read_with_or_without_its_enhanced_code() {
+        let check = |wire: &str, enhanced, text: &str| {
+            let reply = Reply::parse(wire.as_bytes()).unwrap();
+            assert_eq!((reply.enhanced, &*reply.text), (enhanced, text), "{wire:?}");
+            matches!(reply.text, Cow::Borrowed(_))
+        };
+        let fine = Some(Enhanced::new(2, 0, 0));
+        assert!(check("250 2.0.0 Ok: queued\r\n", fine, "Ok: queued"));
+        assert!(check("250 2.0.0 Ok\r\n250 2.0.0 of the next\r\n", fine, "Ok"));
+        assert!(check("250 5.0.0 Ok\r\n", None, "5.0.0 Ok"));
+        assert!(check("250\r\n", None, ""));
+        assert!(!check("250-2.0.0 Ok\r\n250 2.0.0 two\r\n", fine, "Ok\ntwo"));
+        assert!(!check("250-2.0.0 Ok\r\n250 two\r\n", None, "2.0.0 Ok\ntwo"));
     }
 }

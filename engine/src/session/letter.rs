@@ -121,7 +121,7 @@ fn append_received(text: &mut Vec<u8>, facts: &Facts, protocol: &str, id: Id, un
     text.extend_from_slice(b" (weir) with ");
     text.extend_from_slice(protocol.as_bytes());
     text.extend_from_slice(b" id ");
-    text.extend_from_slice(id.as_str().as_bytes());
+    text.extend_from_slice(id.as_bytes());
     if let Some(only) = facts.rcpts.only() {
         text.extend_from_slice(b"\r\n\tfor <");
         text.extend_from_slice(only);

@@ -16,13 +16,12 @@ use crate::scheme::verbs::Verb;
 
 impl Session {
     fn event(&self, name: &'static str) -> Event<'_> {
-        self.local
-            .log
-            .event(name)
-            .field("sid", self.id.as_str())
-            .field("qid", self.transaction.id.as_ref().map_or("NOQUEUE", |id| id.as_str()))
-            .field("gen", self.facts.generation.number)
-            .field("client_ip", self.facts.client)
+        let event = self.local.log.event(name).field("sid", self.id);
+        let event = match self.transaction.id {
+            Some(id) => event.field("qid", id),
+            None => event.field("qid", "NOQUEUE"),
+        };
+        event.field("gen", self.facts.generation.number).field("client_ip", self.facts.client)
     }
 
     pub(super) fn log_connect(&self) {

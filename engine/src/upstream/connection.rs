@@ -1,7 +1,6 @@
 //! Connections to servers, kept by each shard between transactions, and one transaction over one of them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -84,7 +83,8 @@ pub enum Sent {
 
 /// The unused connections of a shard.
 pub struct Connections {
-    idle: RefCell<HashMap<SocketAddr, Vec<Connection>>>,
+    /// By server: few, so a walk is the fastest way to one.
+    idle: RefCell<Vec<(SocketAddr, Vec<Connection>)>>,
     config: Arc<ClientConfig>,
     watch: Watch,
 }
@@ -164,7 +164,7 @@ impl Connections {
     fn take_idle(&self, address: SocketAddr) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
-        let kept = idle.get_mut(&address)?;
+        let (_, kept) = idle.iter_mut().find(|(server, _)| *server == address)?;
         // The latest used first, so that the others can grow old and go.
         while let Some(connection) = kept.pop() {
             if connection.idle_until > now && !connection.stream.has_ended() {
@@ -176,9 +176,10 @@ impl Connections {
 
     fn keep(&self, address: SocketAddr, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
-        let kept = idle.entry(address).or_default();
-        if kept.len() < IDLE_MAX {
-            kept.push(connection);
+        match idle.iter_mut().find(|(server, _)| *server == address) {
+            Some((_, kept)) if kept.len() >= IDLE_MAX => {}
+            Some((_, kept)) => kept.push(connection),
+            None => idle.push((address, vec![connection])),
         }
     }
 
@@ -186,10 +187,10 @@ impl Connections {
     pub async fn close_idle(&self) {
         let now = Instant::now();
         let mut old = Vec::new();
-        for kept in self.idle.borrow_mut().values_mut() {
+        for (_, kept) in self.idle.borrow_mut().iter_mut() {
             old.extend(kept.extract_if(.., |connection| connection.idle_until <= now));
         }
-        self.idle.borrow_mut().retain(|_, kept| !kept.is_empty());
+        self.idle.borrow_mut().retain(|(_, kept)| !kept.is_empty());
         for connection in old {
             connection.quit().await;
         }
@@ -197,7 +198,7 @@ impl Connections {
 
     /// Closes all, politely: the shard ends.
     pub async fn close_all(&self) {
-        let all: Vec<Connection> = self.idle.borrow_mut().drain().flat_map(|(_, kept)| kept).collect();
+        let all: Vec<Connection> = self.idle.borrow_mut().drain(..).flat_map(|(_, kept)| kept).collect();
         for connection in all {
             connection.quit().await;
         }
