@@ -1,5 +1,6 @@
 //! CPU time of a process and all that it started, from /proc.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -53,12 +54,8 @@ pub(crate) fn read(root: u32) -> Result<Cpu> {
 
 /// A process alone, with the children that it waited for.
 fn of_process(pid: u32) -> Result<Cpu> {
-    let mut running = Duration::ZERO;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread may have ended since; `stat` has its time.
-        let Ok(schedstat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-        running += Duration::from_nanos(number(schedstat.split(' ').next())?);
-    }
+    // Of a thread that has ended since, `stat` has the time.
+    let running: Duration = threads(pid).values().sum();
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // proc(5): fields 14 to 17 are user, system and the same of children; the first behind the name is field 3.
     let mut fields = after_name(&stat).split(' ').skip(11);
@@ -68,6 +65,17 @@ fn of_process(pid: u32) -> Result<Cpu> {
     // Threads that have ended are in the ticks only.
     let total = running.max(ticks(user + system)) + ticks(children_user + children_system);
     Ok(Cpu { total, user_ticks: user + children_user, system_ticks: system + children_system })
+}
+
+/// What each thread of a process has used, by its id; nothing when the process is gone.
+pub(crate) fn threads(pid: u32) -> BTreeMap<u32, Duration> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let used = |task: fs::DirEntry| {
+        let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let nanoseconds = number(schedstat.split(' ').next()).ok()?;
+        Some((task.file_name().to_string_lossy().parse().ok()?, Duration::from_nanos(nanoseconds)))
+    };
+    tasks.filter_map(used).collect()
 }
 
 pub(crate) fn exists(pid: u32) -> bool {
@@ -141,6 +149,11 @@ mod tests {
             after = read(std::process::id()).expect("our own /proc entry");
         }
         assert!(after.total > before.total, "{sum}");
+        let threads = threads(std::process::id());
+        assert!(
+            threads.len() > 1 && threads.values().any(|used| *used >= Duration::from_millis(5)),
+            "{threads:?}"
+        );
     }
 
     #[test]

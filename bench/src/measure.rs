@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::cpu::{exists, tree};
-use crate::peer::wait_until;
+use crate::process::wait_until;
 
 /// How long strace may take to attach to all processes, and to write its summary.
 const STRACE_WITHIN: Duration = Duration::from_secs(20);

@@ -1,5 +1,6 @@
 //! What a node has used, over restarts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cpu::{self, Cpu};
@@ -47,6 +48,11 @@ impl Meter {
         self.rss_bytes = 0;
     }
 
+    /// What each thread of its first process has used since that started.
+    pub(crate) fn threads(&self) -> BTreeMap<u32, Duration> {
+        self.root.map(cpu::threads).unwrap_or_default()
+    }
+
     /// What was used since the first start. A process that is gone has its last reading.
     pub(crate) fn read(&mut self) -> Cpu {
         if let Some(root) = self.root {
@@ -72,10 +78,8 @@ mod tests {
     fn busy() -> Process {
         let words = ["sh", "-c", "while :; do :; done"].map(str::to_owned);
         let folder = std::env::temp_dir();
-        let log = "/dev/null".into();
-        let program =
-            Program { words: &words, core: None, folder: &folder, log, is_read: false, environment: &[] };
-        Process::start("a shell", program).expect("there is a shell")
+        Process::start("a shell", Program::plain(&words, None, &folder, "/dev/null".into()))
+            .expect("there is a shell")
     }
 
     #[test]
