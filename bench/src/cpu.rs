@@ -23,6 +23,15 @@ pub(crate) struct Cpu {
 const TICK_MS: u64 = 10;
 
 impl Cpu {
+    /// Of both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            user_ticks: self.user_ticks + other.user_ticks,
+            system_ticks: self.system_ticks + other.system_ticks,
+        }
+    }
+
     /// What was used since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -36,20 +45,22 @@ impl Cpu {
 /// Reads the whole tree below `root`. A descendant that ends between two readings is not lost: its parent has its time, once
 /// it was waited for.
 pub(crate) fn read(root: u32) -> Result<Cpu> {
-    let mut cpu = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
+    let nothing = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
+    Ok(of_tree(root, of_process)?.into_iter().fold(nothing, Cpu::and))
+}
+
+/// What is read of `root` and each of its descendants.
+pub(crate) fn of_tree<T>(root: u32, of_process: impl Fn(u32) -> Result<T>) -> Result<Vec<T>> {
+    let mut all = Vec::new();
     for pid in tree(root)? {
         match of_process(pid) {
-            Ok(own) => {
-                cpu.total += own.total;
-                cpu.user_ticks += own.user_ticks;
-                cpu.system_ticks += own.system_ticks;
-            }
+            Ok(own) => all.push(own),
             // It has ended since we saw it.
             Err(_) if pid != root && !exists(pid) => {}
             Err(error) => return Err(format!("process {pid}: {error}").into()),
         }
     }
-    Ok(cpu)
+    Ok(all)
 }
 
 /// A process alone, with the children that it waited for.
@@ -78,7 +89,7 @@ pub(crate) fn threads(pid: u32) -> BTreeMap<u32, Duration> {
     tasks.filter_map(used).collect()
 }
 
-pub(crate) fn exists(pid: u32) -> bool {
+fn exists(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 

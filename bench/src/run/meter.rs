@@ -26,14 +26,6 @@ impl Default for Meter {
     }
 }
 
-fn sum(one: Cpu, other: Cpu) -> Cpu {
-    Cpu {
-        total: one.total + other.total,
-        user_ticks: one.user_ticks + other.user_ticks,
-        system_ticks: one.system_ticks + other.system_ticks,
-    }
-}
-
 impl Meter {
     /// Reads this process and its descendants from now on.
     pub(crate) fn follow(&mut self, root: u32) {
@@ -43,7 +35,7 @@ impl Meter {
     /// The process is about to end.
     pub(crate) fn let_go(&mut self) {
         self.read();
-        self.before = sum(self.before, std::mem::replace(&mut self.last, NOTHING));
+        self.before = self.before.and(std::mem::replace(&mut self.last, NOTHING));
         self.root = None;
         self.rss_bytes = 0;
     }
@@ -66,7 +58,7 @@ impl Meter {
                 self.rss_peak_bytes = self.rss_peak_bytes.max(memory.pss);
             }
         }
-        sum(self.before, self.last)
+        self.before.and(self.last)
     }
 }
 
