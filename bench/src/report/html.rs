@@ -70,8 +70,8 @@ fn heading(outcome: &Outcome, before: Option<&Outcome>) -> String {
             line("after", &when(outcome));
         }
     }
-    for text in &outcome.setup {
-        line("how", text);
+    for (index, text) in outcome.setup.iter().enumerate() {
+        line(if index == 0 { "how" } else { "" }, text);
     }
     line("machine", &outcome.place.machine);
     let programs = programs(outcome);
