@@ -327,7 +327,7 @@ fn messages_are_scaled_as_times_are() {
     let outcome = found(&["run", "large", "--scale", "0.002", "--size", "100KiB"]);
     let run = &outcome["runs"][0];
     assert_eq!(
-        (&run["figures"]["accepted"], &run["figures"]["lost"]),
+        (&run["figures"]["large.accepted"], &run["figures"]["lost"]),
         (&Value::from(20.0), &Value::from(0.0)),
         "{run}"
     );
