@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
@@ -18,7 +17,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::task::LocalSet;
 
 use crate::dice::Dice;
-use crate::value::{duration, pair, size};
+use crate::value::{pair, size};
 use crate::{Result, orders, stand_in};
 use conversation::Conversation;
 use fault::Faults;
@@ -52,15 +51,8 @@ pub(crate) struct Options {
     /// The largest stream that is scanned (clamd's `StreamMaxLength`).
     #[arg(long, value_name = "SIZE", default_value = "100MiB", value_parser = size)]
     size_max: usize,
-    /// End after this time.
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
-    within: Option<Duration>,
-    /// The same seed makes the same throws for faults.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Print the summary as one line of JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    common: stand_in::Common,
     #[command(flatten)]
     faults: Faults,
 }
@@ -121,13 +113,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         needles: Needles::new(&options.virus),
         size_max: options.size_max,
         faults: RefCell::new(options.faults.clone()),
-        dice: RefCell::new(Dice::new(options.seed)),
+        dice: RefCell::new(Dice::new(options.common.seed)),
         counts: RefCell::default(),
         open: Cell::new(0),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(options, &server))?;
-    server.finish(options.json);
+    server.finish(options.common.json);
     // The thread that reads orders may still wait for one.
     runtime.shutdown_background();
     Ok(())
@@ -139,7 +131,7 @@ async fn serve(options: &Options, server: &Rc<Server>) -> Result<()> {
         let server = Rc::clone(server);
         orders::obey(move |line| orders::change(&mut *server.faults.borrow_mut(), line))
     });
-    stand_in::until_ended(options.within).await?;
+    stand_in::until_ended(options.common.within).await?;
     obeying.abort();
     listening.abort();
     if let Place::Unix(path) = &options.listen {

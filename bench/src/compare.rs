@@ -1,85 +1,108 @@
 //! `weir-bench compare`: the measured node of a scenario as weir and as others, in turns, so that a change of the machine's mood
 //! meets all of them.
 
-mod table;
-
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::peers::PeerKind;
-use crate::place::{self, cores};
-use crate::result::{FORMAT, Outcome, Place, Run};
-use crate::run::{Change, Folder, Played, Setting, clear_progress, play, progress, scale, weir_binary};
+use crate::figures::{Shown, Unit};
+use crate::peers::{self, PeerKind};
+use crate::report::alone;
+use crate::result::{self, Run};
+use crate::run::{
+    Common, Folder, Played, Prepared, Setting, add_to_loads, clear_progress, outcome, play, progress,
+    weir_binary,
+};
 use crate::scenario::{self, Addresses, Kind, Scenario};
-use crate::value::{duration, real};
-use crate::{Result, interrupt};
+use crate::value::real;
+use crate::{Result, interrupt, place};
 
-/// The core of what is measured, and everybody else's.
-const MEASURED_CORE: usize = 0;
-const LOAD_CORE: usize = 1;
 /// How long system calls are counted.
 const TRACED: Duration = Duration::from_secs(1);
 /// Most rounds.
 const ROUNDS_MAX: u32 = 1000;
-/// The name under which another weir is compared.
+/// The name of [`Rival::Other`].
 const OTHER: &str = "other";
 
 #[derive(Args)]
 #[command(after_help = "\
-Each round starts all programs anew, the measured one on core 0 and the others on core 1, warms them up, and measures. A round in
-which an expectation of the scenario is not met, such as `lost = 0`, ends the comparison with an error.
+Each round starts all programs anew, each on the cores that the scenario names, warms them up, and measures. A round in which an
+expectation of the scenario is not met, such as `lost = 0`, ends the comparison with an error.
 
 Examples:
-  weir-bench compare balancer --with haproxy,postfix,haraka
+  weir-bench compare balancer --with haproxy,postfix,haraka --html balancer.html
   weir-bench compare balancer --with haproxy --size 64KiB --sessions 200 --rounds 7
   weir-bench compare sink --with smtp-sink --no-pipelining --json > sink.json
   weir-bench compare balancer --with other --other-weir ./weir-before
+  weir-bench compare balancer --with other --other-source=--no-pipelining
   weir-bench compare my-scenario/ --with other --other-rules ./new-rules/mx.weir")]
 pub(crate) struct Options {
-    /// A scenario that says what it measures: a shipped one, a scenario file, or its folder.
-    scenario: String,
-    /// What weir is compared with; `other` is another weir or other rules.
+    #[command(flatten)]
+    common: Common,
+    /// What weir is compared with; `other` is weir with something else about it.
     #[arg(long, value_name = "PEER", value_delimiter = ',', value_parser = rival)]
     with: Vec<Rival>,
     /// How often each is measured.
     #[arg(long, short, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=i64::from(ROUNDS_MAX)))]
     rounds: u32,
-    /// Make the load of each round last this long.
-    #[arg(long = "for", value_name = "TIME", value_parser = duration, conflicts_with = "scale")]
-    lasts: Option<Duration>,
-    /// Multiply all times of the scenario.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = scale)]
-    scale: f64,
-    /// The weir binary; by default the one beside this program.
-    #[arg(long, value_name = "PATH")]
-    weir: Option<PathBuf>,
-    /// The binary of `other`.
-    #[arg(long, value_name = "PATH")]
-    other_weir: Option<PathBuf>,
-    /// The rule file or folder of `other`, in place of that of the measured node and with the same addresses in it.
-    #[arg(long, value_name = "PATH")]
-    other_rules: Option<PathBuf>,
     /// Do not count system calls, for which a short further pass under strace comes after the last round.
     #[arg(long)]
     no_syscalls: bool,
-    /// Print the outcome as JSON, for `weir-bench report`.
-    #[arg(long)]
-    json: bool,
-    /// Leave rule files and logs of all rounds in this folder.
-    #[arg(long, value_name = "DIR")]
-    keep: Option<PathBuf>,
     #[command(flatten)]
-    change: Change,
+    other: Other,
+}
+
+/// Above the options of [`Other`] in the help.
+const OF_OTHER: &str = "What is other about `other`";
+
+#[derive(Args)]
+struct Other {
+    /// Its binary.
+    #[arg(id = "other_weir", long = "other-weir", value_name = "PATH", help_heading = OF_OTHER)]
+    binary: Option<PathBuf>,
+    /// Its rule file or folder, in place of that of the measured node and with the same addresses in it.
+    #[arg(id = "other_rules", long = "other-rules", value_name = "PATH", help_heading = OF_OTHER)]
+    rules: Option<PathBuf>,
+    /// Its arguments of `weir run`, in place of the measured node's: `--other-arguments="--shards 1"`.
+    #[arg(id = "other_arguments", long = "other-arguments", value_name = "WORDS", allow_hyphen_values = true, help_heading = OF_OTHER)]
+    arguments: Option<String>,
+    /// Its loads, with these options of `weir-bench source` too: `--other-source=--no-pipelining`.
+    #[arg(id = "other_source", long = "other-source", value_name = "OPTIONS", allow_hyphen_values = true, help_heading = OF_OTHER)]
+    load: Option<String>,
+}
+
+impl Other {
+    fn is_given(&self) -> bool {
+        self.binary.is_some() || self.rules.is_some() || self.arguments.is_some() || self.load.is_some()
+    }
+
+    /// The scenario of `other`.
+    fn change(&self, mut scenario: Scenario) -> Result<Scenario> {
+        if let Some(options) = &self.load {
+            add_to_loads(&scenario::words(options), &mut scenario)?;
+        }
+        let measured = scenario.measured.as_ref().map(|measured| measured.node.clone());
+        let node = scenario.nodes.iter_mut().find(|node| measured.as_ref() == Some(&node.name));
+        let Some(Kind::Weir { rules, arguments }) = node.map(|node| &mut node.kind) else {
+            return Err("`other` is another weir, and the measured node is no weir".into());
+        };
+        if let Some(words) = &self.arguments {
+            *arguments = scenario::words(words);
+        }
+        if let Some(path) = &self.rules {
+            *rules = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
+        }
+        Ok(scenario)
+    }
 }
 
 /// Who takes the measured place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rival {
     Weir,
-    /// weir with another binary or other rules.
+    /// weir with another binary, other rules or arguments, or another load.
     Other,
     Peer(PeerKind),
 }
@@ -118,53 +141,56 @@ struct Arena {
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
     let mut arena = Arena::new(options)?;
+    let rivals = [&[Rival::Weir], options.with.as_slice()].concat();
     let mut runs = Vec::new();
     for round in 1..=options.rounds {
-        for rival in [Rival::Weir].iter().chain(&options.with) {
+        for rival in &rivals {
             let run = arena.measure(*rival, round)?;
-            if !options.json {
-                println!("{}", table::of_round(&run));
+            if !options.common.output.json {
+                println!("{}", line(&run));
             }
             runs.push(run);
         }
     }
     if !options.no_syscalls {
-        for rival in [Rival::Weir].iter().chain(&options.with) {
+        for rival in &rivals {
             let calls = arena.count_calls(*rival)?;
             let first = runs.iter_mut().find(|run| run.server == rival.name());
-            first.map(|run| run.figures.insert("syscalls_per_message".into(), calls));
+            first.into_iter().zip(calls).for_each(|(run, calls)| {
+                run.figures.insert("syscalls_per_message".into(), calls);
+            });
         }
     }
-    let place = Place::here(arena.versions);
-    let outcome = Outcome { format: FORMAT, scenario: arena.scenario.name.clone(), place, runs };
-    if options.json {
-        println!("{}", serde_json::to_string(&outcome)?);
-    } else {
-        print!("\n{}", table::of_all(&arena.scenario, &outcome));
+    if !options.common.output.json {
+        println!();
     }
-    Ok(())
+    options.common.output.show(&outcome(&arena.scenario, options.rounds, arena.versions, runs))
+}
+
+/// A line about one round, as it ends.
+fn line(run: &Run) -> String {
+    let of = |name: &str| {
+        let value = run.figures.get(name).copied();
+        value.map_or("-".into(), |value| alone(Shown::of(name).unit, value))
+    };
+    let [cpu, rate, p99] = ["cpu_us_per_message", "attempts_per_second", "latency_p99_us"].map(of);
+    format!("round {:<3} {:14} CPU {cpu:>8}/message {rate:>9} p99 {p99:>8}", run.round, run.server)
 }
 
 impl Arena {
     fn new(options: &Options) -> Result<Self> {
-        let is_other_given = options.other_weir.is_some() || options.other_rules.is_some();
-        if options.with.contains(&Rival::Other) != is_other_given {
-            return Err("`--with other` needs --other-weir or --other-rules, and they need it".into());
+        if options.with.contains(&Rival::Other) != options.other.is_given() {
+            return Err("`--with other` needs one of --other-weir, --other-rules, --other-arguments, --other-source, and they need it".into());
         }
-        let folder = Folder::new(options.keep.as_deref())?;
-        let mut scenario = scenario::load(&options.scenario, &folder.path.join("shipped"))?;
-        options.change.apply(&mut scenario)?;
-        let factor = options.lasts.map_or(options.scale, |lasts| lasts.div_duration_f64(scenario.lasts()));
-        let mut scenario = scenario.scaled(factor);
+        let Prepared { scenario, weir, folder } = options.common.prepare()?;
         check(&scenario, &options.with)?;
-        pin(&mut scenario);
-        let weir = weir_binary(options.weir.as_deref())?;
-        let other_weir =
-            options.other_weir.as_ref().map_or(Ok(weir.clone()), |path| weir_binary(Some(path)))?;
-        let mut others = scenario.clone();
-        if let Some(rules) = &options.other_rules {
-            replace_rules(&mut others, rules)?;
+        if !options.no_syscalls {
+            peers::find("strace", "apt-get install strace, or --no-syscalls")?;
         }
+        let other_weir =
+            options.other.binary.as_ref().map_or(Ok(weir.clone()), |path| weir_binary(Some(path)))?;
+        let others =
+            if options.other.is_given() { options.other.change(scenario.clone())? } else { scenario.clone() };
         Ok(Self { scenario, others, weir, other_weir, folder, versions: BTreeMap::new() })
     }
 
@@ -183,12 +209,13 @@ impl Arena {
         Ok(played.run)
     }
 
-    /// System calls for each message, in a pass of its own after the last round.
-    fn count_calls(&self, rival: Rival) -> Result<f64> {
+    /// System calls for each message, in a pass of its own after the last round; none if no mail is sent.
+    fn count_calls(&self, rival: Rival) -> Result<Option<f64>> {
         let played = self.play(rival, 0, true)?;
         let of = |name: &str| played.run.figures.get(name).copied().unwrap_or_default();
         let calls = played.calls.ok_or("no system calls were counted")?;
-        Ok(real(calls) / (of("accepted") + of("refused")))
+        let messages = of("accepted") + of("refused");
+        Ok((messages > 0.0).then(|| real(calls) / messages))
     }
 
     fn play(&self, rival: Rival, round: u32, is_traced: bool) -> Result<Played> {
@@ -213,8 +240,9 @@ impl Arena {
     }
 }
 
-fn shown(missed: &crate::result::Expectation) -> String {
-    format!("{} (found {})", missed.text, missed.found)
+fn shown(missed: &result::Expectation) -> String {
+    let found = missed.found.map_or("nothing".into(), |found| alone(Unit::Count, found));
+    format!("{} (found {found})", missed.text)
 }
 
 /// What would only be found in the middle of a round.
@@ -248,32 +276,7 @@ fn check(scenario: &Scenario, with: &[Rival]) -> Result<()> {
             )
             .into());
         }
+        peers::installed(*kind)?;
     }
     Ok(())
-}
-
-/// The measured node has a core for itself, if there are two.
-fn pin(scenario: &mut Scenario) {
-    let is_possible = cores() > LOAD_CORE;
-    let core = |is_measured: bool| is_possible.then_some(if is_measured { MEASURED_CORE } else { LOAD_CORE });
-    let measured = scenario.measured.as_ref().map(|measured| measured.node.clone());
-    for node in &mut scenario.nodes {
-        node.core = core(measured.as_ref() == Some(&node.name));
-    }
-    for load in &mut scenario.loads {
-        load.core = core(false);
-    }
-}
-
-fn replace_rules(scenario: &mut Scenario, other: &Path) -> Result<()> {
-    let other = other.canonicalize().map_err(|error| format!("{}: {error}", other.display()))?;
-    let measured = scenario.measured.as_ref().map(|measured| measured.node.clone());
-    let node = scenario.nodes.iter_mut().find(|node| measured.as_ref() == Some(&node.name));
-    match node.map(|node| &mut node.kind) {
-        Some(Kind::Weir { rules, .. }) => {
-            *rules = other;
-            Ok(())
-        }
-        _ => Err("--other-rules: the measured node is no weir".into()),
-    }
 }

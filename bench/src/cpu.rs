@@ -1,5 +1,6 @@
 //! CPU time of a process and all that it started, from /proc.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +23,15 @@ pub(crate) struct Cpu {
 const TICK_MS: u64 = 10;
 
 impl Cpu {
+    /// Of both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            user_ticks: self.user_ticks + other.user_ticks,
+            system_ticks: self.system_ticks + other.system_ticks,
+        }
+    }
+
     /// What was used since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         Self {
@@ -35,30 +45,28 @@ impl Cpu {
 /// Reads the whole tree below `root`. A descendant that ends between two readings is not lost: its parent has its time, once
 /// it was waited for.
 pub(crate) fn read(root: u32) -> Result<Cpu> {
-    let mut cpu = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
+    let nothing = Cpu { total: Duration::ZERO, user_ticks: 0, system_ticks: 0 };
+    Ok(of_tree(root, of_process)?.into_iter().fold(nothing, Cpu::and))
+}
+
+/// What is read of `root` and each of its descendants.
+pub(crate) fn of_tree<T>(root: u32, of_process: impl Fn(u32) -> Result<T>) -> Result<Vec<T>> {
+    let mut all = Vec::new();
     for pid in tree(root)? {
         match of_process(pid) {
-            Ok(own) => {
-                cpu.total += own.total;
-                cpu.user_ticks += own.user_ticks;
-                cpu.system_ticks += own.system_ticks;
-            }
+            Ok(own) => all.push(own),
             // It has ended since we saw it.
             Err(_) if pid != root && !exists(pid) => {}
             Err(error) => return Err(format!("process {pid}: {error}").into()),
         }
     }
-    Ok(cpu)
+    Ok(all)
 }
 
 /// A process alone, with the children that it waited for.
 fn of_process(pid: u32) -> Result<Cpu> {
-    let mut running = Duration::ZERO;
-    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
-        // A thread may have ended since; `stat` has its time.
-        let Ok(schedstat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-        running += Duration::from_nanos(number(schedstat.split(' ').next())?);
-    }
+    // Of a thread that has ended since, `stat` has the time.
+    let running: Duration = threads(pid).values().sum();
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     // proc(5): fields 14 to 17 are user, system and the same of children; the first behind the name is field 3.
     let mut fields = after_name(&stat).split(' ').skip(11);
@@ -70,7 +78,18 @@ fn of_process(pid: u32) -> Result<Cpu> {
     Ok(Cpu { total, user_ticks: user + children_user, system_ticks: system + children_system })
 }
 
-pub(crate) fn exists(pid: u32) -> bool {
+/// What each thread of a process has used, by its id; nothing when the process is gone.
+pub(crate) fn threads(pid: u32) -> BTreeMap<u32, Duration> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let used = |task: fs::DirEntry| {
+        let schedstat = fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let nanoseconds = number(schedstat.split(' ').next()).ok()?;
+        Some((task.file_name().to_string_lossy().parse().ok()?, Duration::from_nanos(nanoseconds)))
+    };
+    tasks.filter_map(used).collect()
+}
+
+fn exists(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
@@ -141,6 +160,11 @@ mod tests {
             after = read(std::process::id()).expect("our own /proc entry");
         }
         assert!(after.total > before.total, "{sum}");
+        let threads = threads(std::process::id());
+        assert!(
+            threads.len() > 1 && threads.values().any(|used| *used >= Duration::from_millis(5)),
+            "{threads:?}"
+        );
     }
 
     #[test]

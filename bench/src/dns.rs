@@ -71,15 +71,8 @@ pub(crate) struct Options {
     /// How long answers may be remembered.
     #[arg(long, value_name = "TIME", default_value = "300s", value_parser = duration)]
     ttl: Duration,
-    /// End after this time.
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
-    within: Option<Duration>,
-    /// The same seed makes the same throws for faults.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Print the summary as one line of JSON.
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    common: stand_in::Common,
     #[command(flatten)]
     faults: Faults,
 }
@@ -128,7 +121,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     eprintln!("listening on {address}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, serve(options, &server, udp, tcp))?;
-    server.finish(options.json);
+    server.finish(options.common.json);
     // The thread that reads orders may still wait for one.
     runtime.shutdown_background();
     Ok(())
@@ -158,7 +151,7 @@ fn server(options: &Options) -> Result<Server> {
         lists,
         ttl: u32::try_from(options.ttl.as_secs()).unwrap_or(u32::MAX),
         faults: RefCell::new(options.faults.clone()),
-        dice: RefCell::new(Dice::new(options.seed)),
+        dice: RefCell::new(Dice::new(options.common.seed)),
         counts: RefCell::default(),
         waiting: Cell::new(0),
         connections: Cell::new(0),
@@ -187,7 +180,7 @@ async fn serve(options: &Options, server: &Rc<Server>, udp: UdpSocket, tcp: TcpL
         tokio::task::spawn_local(serve_udp(Rc::clone(server), udp)),
         tokio::task::spawn_local(serve_tcp(Rc::clone(server), tcp)),
     ];
-    stand_in::until_ended(options.within).await?;
+    stand_in::until_ended(options.common.within).await?;
     obeying.abort();
     serving.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())

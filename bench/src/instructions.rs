@@ -12,11 +12,14 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::Args;
+use rustix::process::Signal;
 
 use crate::Result;
+use crate::cores::Cores;
 use crate::loopback::free_address;
-use crate::peer::{Peer, wait_until};
+use crate::process::{Process, Program, wait_until};
 use crate::report::percent;
+use crate::run::weir_binary;
 use crate::value::{Share, real};
 
 /// The core of everything here: one step at a time, there is nothing to share.
@@ -165,7 +168,7 @@ impl Case {
         let (listen, sink_at) = (free_address()?, free_address()?);
         let [listen_text, sink_text, count] = [listen.to_string(), sink_at.to_string(), messages.to_string()];
         let own = std::env::current_exe()?.to_string_lossy().into_owned();
-        let mut sink = Peer::start("sink", CORE, folder, &own, &["sink", "--listen", &sink_text])?;
+        let mut sink = process("sink", &[&own, "sink", "--listen", &sink_text], folder)?;
         sink.ready(sink_at)?;
         let rules = self.rules.replace("127.0.0.1:10024", &listen_text).replace("127.0.0.1:2501", &sink_text);
         fs::write(folder.join("rules.weir"), rules)?;
@@ -184,7 +187,7 @@ impl Case {
             )
             .into());
         }
-        end(&weir, &folder.join(CALLS))
+        end(&mut weir, &folder.join(CALLS))
     }
 }
 
@@ -192,22 +195,16 @@ impl Case {
 const CALLS: &str = "calls";
 
 /// weir under callgrind, with one shard, whose order of steps does not depend on the scheduler.
-fn start(options: &Options, folder: &Path) -> Result<Peer> {
-    let weir = match &options.weir {
-        Some(path) => path.clone(),
-        None => std::env::current_exe()?.with_file_name("weir"),
-    };
-    if !weir.is_file() {
-        let path = weir.display();
-        return Err(format!("{path}: no such file; build it with `cargo build --release -p weir`").into());
-    }
+fn start(options: &Options, folder: &Path) -> Result<Process> {
+    let weir = weir_binary(options.weir.as_deref())?;
     let calls = folder.join(CALLS);
     drop(fs::remove_file(&calls));
     let of_callgrind = format!("--callgrind-out-file={}", calls.display());
     let [weir, rules, admin, state] =
         [weir, folder.join("rules.weir"), folder.join("admin.sock"), folder.join("state")]
             .map(|path| path.to_string_lossy().into_owned());
-    let arguments = [
+    let words = [
+        "valgrind",
         "--tool=callgrind",
         &of_callgrind,
         &weir,
@@ -220,15 +217,19 @@ fn start(options: &Options, folder: &Path) -> Result<Peer> {
         "--shards",
         "1",
     ];
-    Peer::start("weir", CORE, folder, "valgrind", &arguments)
+    process("weir", &words, folder)
+}
+
+fn process(name: &str, words: &[&str], folder: &Path) -> Result<Process> {
+    let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    let log = folder.join(format!("{name}.log"));
+    Process::start(name, Program::plain(&words, Some(Cores::one(CORE)), folder, log))
 }
 
 /// Ends weir as an operator does and returns what callgrind has counted.
-fn end(weir: &Peer, calls: &Path) -> Result<u64> {
-    let status = Command::new("kill").args(["-TERM", &weir.pid().to_string()]).status()?;
-    if !status.success() {
-        return Err(format!("weir ended by itself: {}", weir.output()?).into());
-    }
+fn end(weir: &mut Process, calls: &Path) -> Result<u64> {
+    weir.must_run()?;
+    weir.signal(Signal::TERM)?;
     let mut count = None;
     let ended = wait_until(ENDED_WITHIN, || {
         count = total(&fs::read_to_string(calls).unwrap_or_default());
@@ -236,7 +237,7 @@ fn end(weir: &Peer, calls: &Path) -> Result<u64> {
     })?;
     match count.filter(|_| ended) {
         Some(count) => Ok(count),
-        None => Err(format!("callgrind has written no total: {}", weir.output()?).into()),
+        None => Err(weir.fault("ended, and callgrind has written no total")),
     }
 }
 

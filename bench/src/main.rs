@@ -2,16 +2,17 @@
 
 mod clamd;
 mod compare;
+mod cores;
 mod cpu;
 mod dice;
 mod dns;
+mod figures;
 mod instructions;
 mod interrupt;
 mod loopback;
 mod mark;
 mod measure;
 mod orders;
-mod peer;
 mod peers;
 mod place;
 mod process;

@@ -6,8 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::Result;
-use crate::cpu::{exists, tree};
-use crate::peer::wait_until;
+use crate::cpu::{of_tree, tree};
+use crate::process::wait_until;
 
 /// How long strace may take to attach to all processes, and to write its summary.
 const STRACE_WITHIN: Duration = Duration::from_secs(20);
@@ -25,20 +25,12 @@ pub(crate) struct Memory {
 
 /// Reads the whole tree below `root`.
 pub(crate) fn memory(root: u32) -> Result<Memory> {
-    let mut sum = Memory::default();
-    for pid in tree(root)? {
-        match of_process(pid) {
-            Ok(memory) => {
-                sum.rss += memory.rss;
-                sum.pss += memory.pss;
-                sum.rss_peak += memory.rss_peak;
-            }
-            // It has ended since we saw it.
-            Err(_) if pid != root && !exists(pid) => {}
-            Err(error) => return Err(format!("memory of process {pid}: {error}").into()),
-        }
-    }
-    Ok(sum)
+    let all = of_tree(root, of_process).map_err(|error| format!("memory of {error}"))?;
+    Ok(all.into_iter().fold(Memory::default(), |sum, own| Memory {
+        rss: sum.rss + own.rss,
+        pss: sum.pss + own.pss,
+        rss_peak: sum.rss_peak + own.rss_peak,
+    }))
 }
 
 fn of_process(pid: u32) -> Result<Memory> {

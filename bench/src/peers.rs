@@ -20,7 +20,14 @@ pub(crate) use command::{Options, run};
 pub(crate) use server::Server;
 
 use crate::Result;
+use crate::cores::Cores;
+pub(crate) use server::find;
+
 use server::Launch;
+
+/// What brings these programs.
+const POSTFIX: &str = "apt-get install postfix";
+const HAPROXY: &str = "apt-get install haproxy";
 
 /// The DNSBL that [`Role::Mx`] and [`Role::MxReject`] ask; an answer of 127.0.0.2 to 127.0.0.11 means listed.
 pub(crate) const DNSBL_ZONE: &str = "zen.example.org";
@@ -67,8 +74,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) dns: Option<SocketAddr>,
     /// For configuration, logs and queues: an absolute path, for this server alone, which every user may pass through.
     pub(crate) folder: &'a Path,
-    /// The one core that all its processes get; `None` leaves that to the system.
-    pub(crate) core: Option<usize>,
+    /// The cores that all its processes get; `None` leaves that to the system.
+    pub(crate) cores: Option<Cores>,
 }
 
 impl PeerKind {
@@ -131,6 +138,17 @@ pub(crate) fn start(kind: PeerKind, setup: &Setup<'_>) -> Result<Server> {
     }
 }
 
+/// An error with the way to it when a server's programs are not there.
+pub(crate) fn installed(kind: PeerKind) -> Result<()> {
+    match kind {
+        PeerKind::SmtpSink => find("smtp-sink", POSTFIX).map(drop),
+        PeerKind::Haproxy => find("haproxy", HAPROXY).map(drop),
+        PeerKind::Postfix | PeerKind::Postscreen => find("postfix", POSTFIX).map(drop),
+        PeerKind::Haraka => haraka::programs().map(drop),
+        PeerKind::Epoll | PeerKind::RawUring => Ok(()),
+    }
+}
+
 /// What would only be found by a server that does not work.
 fn check(kind: PeerKind, setup: &Setup<'_>) -> Result<()> {
     let (name, role) = (kind.name(), setup.role.name());
@@ -148,7 +166,7 @@ fn check(kind: PeerKind, setup: &Setup<'_>) -> Result<()> {
 }
 
 fn smtp_sink(setup: &Setup<'_>) -> Result<Server> {
-    let program = server::find("smtp-sink", "apt-get install postfix")?;
+    let program = find("smtp-sink", POSTFIX)?;
     let version = server::postfix_version()?;
     let mut launch = Launch::new("smtp-sink", &program, version, setup);
     // Root must name the user that smtp-sink becomes; nobody else may.
@@ -167,7 +185,7 @@ fn reference(kind: PeerKind, setup: &Setup<'_>) -> Result<Server> {
 }
 
 fn haproxy(setup: &Setup<'_>) -> Result<Server> {
-    let program = server::find("haproxy", "apt-get install haproxy")?;
+    let program = find("haproxy", HAPROXY)?;
     let text = configuration(include_str!("../scenarios/peers/haproxy.cfg"), setup);
     let file = write(setup, "haproxy.cfg", &text)?;
     let version = server::first_line(&program, &["-v"])?;
@@ -222,7 +240,7 @@ mod tests {
 
     fn setup(role: Role, next_hops: &[SocketAddr]) -> Setup<'_> {
         let listen = "127.0.0.7:25".parse().unwrap();
-        Setup { role, listen, next_hops, dns: None, folder: Path::new("/tmp/x"), core: None }
+        Setup { role, listen, next_hops, dns: None, folder: Path::new("/tmp/x"), cores: None }
     }
 
     #[test]

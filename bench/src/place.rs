@@ -20,7 +20,8 @@ fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut text = Vec::new();
     write_rfc3339(since.as_secs() * 1_000_000, &mut text);
-    String::from_utf8_lossy(&text).into_owned()
+    // To the second.
+    String::from_utf8_lossy(&text).replace(".000000", "")
 }
 
 fn output(program: &str, arguments: &[&str]) -> Option<String> {
@@ -43,12 +44,7 @@ fn machine() -> String {
     let memory_kib =
         field(&memory, "MemTotal").and_then(|value| value.split(' ').next()?.parse::<u64>().ok());
     let gib = memory_kib.unwrap_or_default().div_ceil(1 << 20);
-    format!("{model}, {} cores, {gib} GiB, Linux {}", cores(), kernel.trim())
-}
-
-/// Cores that this process may use.
-pub(crate) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    format!("{model}, {} cores, {gib} GiB, Linux {}", crate::cores::available(), kernel.trim())
 }
 
 /// The value behind `name` and a colon in a file of lines.
@@ -70,7 +66,11 @@ mod tests {
     #[test]
     fn a_place_has_a_date_and_a_machine() {
         let place = Place::here(BTreeMap::new());
-        assert!(place.date.starts_with("20") && place.date.ends_with('Z'), "{}", place.date);
+        assert!(
+            place.date.starts_with("20") && place.date.ends_with('Z') && !place.date.contains('.'),
+            "{}",
+            place.date
+        );
         assert!(place.machine.contains(" cores, ") && place.machine.contains("Linux "), "{}", place.machine);
         assert_eq!(field("model name\t: A 1\ncache : 2", "model name"), Some("A 1"));
     }

@@ -2,7 +2,8 @@
 //! ends.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -12,9 +13,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::Result;
+use crate::cores::Cores;
 
 /// Between two looks at something that is not there yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// How long a server may take until it greets: Postfix first checks its folders with shell scripts, and a rule file may let
+/// clients wait.
+const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How much of the end of a log is shown with an error, in bytes.
 const TAIL_BYTES_MAX: usize = 2000;
 
@@ -22,8 +27,8 @@ const TAIL_BYTES_MAX: usize = 2000;
 pub(crate) struct Program<'a> {
     /// The words of the command line.
     pub(crate) words: &'a [String],
-    /// Its only core; all of them if there is none.
-    pub(crate) core: Option<usize>,
+    /// Its cores; all of them if there are none.
+    pub(crate) cores: Option<Cores>,
     /// Its folder while it runs.
     pub(crate) folder: &'a Path,
     /// Standard error, and standard output if that is not read, are written behind what this file has.
@@ -32,6 +37,18 @@ pub(crate) struct Program<'a> {
     pub(crate) is_read: bool,
     /// Further variables of its environment.
     pub(crate) environment: &'a [(String, String)],
+}
+
+impl<'a> Program<'a> {
+    /// One that writes all into its log and has our environment.
+    pub(crate) const fn plain(
+        words: &'a [String],
+        cores: Option<Cores>,
+        folder: &'a Path,
+        log: PathBuf,
+    ) -> Self {
+        Self { words, cores, folder, log, is_read: false, environment: &[] }
+    }
 }
 
 /// A running program; it is killed when this is dropped, and by the kernel if we are.
@@ -50,9 +67,7 @@ impl Process {
         let child = Command::new("setpriv")
             // If we are killed, nobody else can end it. It executes the program in its own place, as does `taskset`.
             .args(["--pdeathsig", "KILL"])
-            .args(
-                program.core.map(|core| format!("taskset -c {core}")).iter().flat_map(|text| text.split(' ')),
-            )
+            .args(program.cores.iter().flat_map(Cores::pin))
             .args(program.words)
             .envs(program.environment.iter().map(|(name, value)| (name, value)))
             .current_dir(program.folder)
@@ -94,13 +109,8 @@ impl Process {
 
     /// Waits until it ends; `None` if it does not in time.
     pub(crate) fn wait(&mut self, within: Duration) -> Result<Option<ExitStatus>> {
-        let deadline = Instant::now() + within;
-        loop {
-            match self.ended()? {
-                None if Instant::now() < deadline => thread::sleep(LOOK_AGAIN),
-                status => return Ok(status),
-            }
-        }
+        wait_until(within, || Ok(self.ended()?.is_some()))?;
+        self.ended()
     }
 
     /// Asks it to end, and ends it if it does not.
@@ -151,6 +161,11 @@ impl Process {
         format!("{} {what}\n{}", self.name, tail.trim_end()).into()
     }
 
+    /// Waits until it greets as an SMTP server at this address.
+    pub(crate) fn ready(&mut self, address: SocketAddr) -> Result<()> {
+        self.until(READY_WITHIN, &format!("does not greet on {address}"), |_| greets(address))
+    }
+
     /// Waits until `condition` holds of it, and fails when it ends before that or does not come to it in time.
     pub(crate) fn until(
         &mut self,
@@ -158,15 +173,14 @@ impl Process {
         wanted: &str,
         mut condition: impl FnMut(&Self) -> bool,
     ) -> Result<()> {
-        let deadline = Instant::now() + within;
-        while !condition(self) {
-            self.must_run()?;
-            if Instant::now() > deadline {
-                return Err(self.fault(&format!("{wanted} within {} s", within.as_secs())));
+        let holds = wait_until(within, || {
+            let holds = condition(self);
+            if !holds {
+                self.must_run()?;
             }
-            thread::sleep(LOOK_AGAIN);
-        }
-        Ok(())
+            Ok(holds)
+        })?;
+        if holds { Ok(()) } else { Err(self.fault(&format!("{wanted} within {} s", within.as_secs()))) }
     }
 }
 
@@ -179,6 +193,26 @@ impl Drop for Process {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// Asks `condition` until it holds; `false` if it does not within `bound`.
+pub(crate) fn wait_until(bound: Duration, mut condition: impl FnMut() -> Result<bool>) -> Result<bool> {
+    let deadline = Instant::now() + bound;
+    while !condition()? {
+        if Instant::now() > deadline {
+            return Ok(false);
+        }
+        thread::sleep(LOOK_AGAIN);
+    }
+    Ok(true)
+}
+
+/// Whether an SMTP greeting comes from `address`.
+fn greets(address: SocketAddr) -> bool {
+    let Ok(stream) = TcpStream::connect_timeout(&address, READY_WITHIN) else { return false };
+    let mut line = String::new();
+    let patient = stream.set_read_timeout(Some(READY_WITHIN)).is_ok();
+    patient && BufReader::new(stream).read_line(&mut line).is_ok() && line.starts_with("220")
 }
 
 /// `ended with exit status 1`.
@@ -199,9 +233,7 @@ mod tests {
         let log = folder.join(format!("weir-bench-process-{}-{}", std::process::id(), text.len()));
         drop(std::fs::remove_file(&log));
         let words = ["sh", "-c", text].map(str::to_owned);
-        let program =
-            Program { words: &words, core: None, folder: &folder, log, is_read: false, environment: &[] };
-        Process::start("a shell", program).expect("there is a shell")
+        Process::start("a shell", Program::plain(&words, None, &folder, log)).expect("there is a shell")
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 mod change;
 mod figure_table;
-mod figures;
 mod html;
 mod number;
 #[cfg(test)]
@@ -21,13 +20,11 @@ use crate::result::{FORMAT, Outcome};
 use crate::value::Share;
 use change::{Verdict, changes};
 
-#[allow(unused_imports, reason = "the commits that follow write pages with it")]
-pub(crate) use html::html;
-pub(crate) use number::percent;
-pub(crate) use text::text;
+pub(crate) use number::{alone, percent};
+use text::text;
 
 /// The least change that matters, as a part of the value before.
-pub(crate) const LEAST_DEFAULT: f64 = 0.01;
+const LEAST_DEFAULT: f64 = 0.01;
 
 /// Largest file of results that is read, in bytes: some 10,000 runs of a minute.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -64,7 +61,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     let Some(first) = &options.first else {
-        print!("{}", figures::table());
+        print!("{}", crate::figures::table());
         return Ok(());
     };
     let first = read(first)?;
@@ -76,13 +73,44 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let least = options.least.fraction();
     print!("{}", text(outcome, before, least));
     if let Some(path) = &options.html {
-        fs::write(path, html::page(outcome, before, least))
-            .map_err(|error| format!("{}: {error}", path.display()))?;
+        write_page(path, &html::page(outcome, before, least))?;
     }
     match before.filter(|_| options.fail_on_worse) {
         Some(before) => refuse_worse(before, outcome, least),
         None => Ok(()),
     }
+}
+
+/// How `run` and `compare` show what they found.
+#[derive(Args)]
+pub(crate) struct Output {
+    /// Print the outcome as JSON, for `weir-bench report`.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write a page with plots: one file that needs nothing else.
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Output {
+    /// Makes the page's file, so that a name that cannot be is found before the work is done.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.html.as_deref().map_or(Ok(()), |path| write_page(path, ""))
+    }
+
+    pub(crate) fn show(&self, outcome: &Outcome) -> Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string(outcome)?);
+        } else {
+            print!("{}", text(outcome, None, LEAST_DEFAULT));
+        }
+        let page = || html::page(outcome, None, LEAST_DEFAULT);
+        self.html.as_deref().map_or(Ok(()), |path| write_page(path, &page()))
+    }
+}
+
+fn write_page(path: &Path, page: &str) -> Result<()> {
+    Ok(fs::write(path, page).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
 /// An error that names all figures that are worse.

@@ -17,6 +17,12 @@ pub(crate) struct Outcome {
     pub(crate) format: u32,
     /// The scenario's name.
     pub(crate) scenario: String,
+    /// What it shows, in a line.
+    #[serde(default)]
+    pub(crate) about: String,
+    /// How it was run: time, load and cores.
+    #[serde(default)]
+    pub(crate) setup: Vec<String>,
     /// Where and when.
     pub(crate) place: Place,
     /// In the order in which they ran.
@@ -87,8 +93,8 @@ pub(crate) struct Event {
 pub(crate) struct Expectation {
     /// As it was written: `lost = 0`.
     pub(crate) text: String,
-    /// What was found.
-    pub(crate) found: f64,
+    /// What was found; nothing when there was no such figure, as the latency of no message.
+    pub(crate) found: Option<f64>,
     /// Whether it holds.
     pub(crate) met: bool,
 }

@@ -7,30 +7,26 @@
 
 mod figures;
 mod meter;
+mod options;
 mod play;
 mod proof;
 mod rules;
 mod sources;
 mod stage;
-pub(crate) mod table;
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::result::{FORMAT, Outcome, Place, Sample};
-use crate::scenario::{self, Addresses, Scenario};
-use crate::value::{duration, real};
+use crate::result::{FORMAT, Outcome, Place, Run, Sample};
+use crate::scenario::{self, Addresses, Load, Scenario};
+use crate::value::real;
 use crate::{Result, interrupt, place};
 
+pub(crate) use options::{Common, Folder, Prepared, add_to_loads, weir_binary};
 pub(crate) use play::{Played, play};
 pub(crate) use stage::Setting;
-
-/// Bounds of `--scale`.
-const SCALE: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
 
 #[derive(Args)]
 #[command(after_help = "\
@@ -39,68 +35,13 @@ after Ctrl-C.
 
 Examples:
   weir-bench run balancer
+  weir-bench run flow --html flow.html
   weir-bench run kill-scanner --scale 10
   weir-bench run /etc/weir/load/scenario.toml --for 10m --json > before.json
   weir-bench run balancer --weir ./weir-old --size 64KiB --sessions 200")]
 pub(crate) struct Options {
-    /// A shipped scenario (see `weir-bench scenarios`), a scenario file, or a folder with a scenario.toml.
-    scenario: String,
-    /// Make the load last this long altogether, and stretch the time line accordingly.
-    #[arg(long = "for", value_name = "TIME", value_parser = duration, conflicts_with = "scale")]
-    lasts: Option<Duration>,
-    /// Multiply all times of the time line.
-    #[arg(long, value_name = "NUMBER", default_value_t = 1.0, value_parser = scale)]
-    scale: f64,
-    /// The weir binary; by default the one beside this program.
-    #[arg(long, value_name = "PATH")]
-    weir: Option<PathBuf>,
-    /// Print the outcome as JSON, for `weir-bench report`.
-    #[arg(long)]
-    json: bool,
-    /// Leave rule files and logs of the run in this folder.
-    #[arg(long, value_name = "DIR")]
-    keep: Option<PathBuf>,
     #[command(flatten)]
-    change: Change,
-}
-
-/// Above the options of [`Change`] in the help.
-const CHANGES: &str = "Changes of all loads, as options of `weir-bench source`";
-
-/// Changes of all loads of a scenario.
-#[derive(Args, Clone, Debug, Default)]
-pub(crate) struct Change {
-    /// Other sizes of mail in all loads.
-    #[arg(
-        long,
-        value_name = "SIZES",
-        help_heading = CHANGES
-    )]
-    size: Option<String>,
-    /// Another number of sessions.
-    #[arg(
-        long,
-        short,
-        value_name = "N",
-        help_heading = CHANGES
-    )]
-    sessions: Option<u64>,
-    /// Messages on one connection; 0 is any number.
-    #[arg(long, value_name = "N", help_heading = CHANGES)]
-    per_connection: Option<u64>,
-    /// Messages per second: an open loop.
-    #[arg(
-        long,
-        value_name = "RATE",
-        help_heading = CHANGES
-    )]
-    rate: Option<String>,
-    /// A round trip for each command.
-    #[arg(long, help_heading = CHANGES)]
-    no_pipelining: bool,
-    /// Any others, in one text: `--source="--chunking --starttls"`.
-    #[arg(long, value_name = "OPTIONS", allow_hyphen_values = true, help_heading = CHANGES)]
-    source: Option<String>,
+    common: Common,
 }
 
 #[derive(Args)]
@@ -109,39 +50,6 @@ pub(crate) struct ListOptions {
     /// Write the files of all of them into this folder, to be changed and run from there.
     #[arg(long, value_name = "DIR")]
     write: Option<PathBuf>,
-}
-
-/// A factor for all times.
-pub(crate) fn scale(text: &str) -> std::result::Result<f64, String> {
-    let number = text.parse().ok().filter(|number| SCALE.contains(number));
-    number.ok_or_else(|| {
-        format!("`{text}` is no scale: write a number from {} to {}", SCALE.start(), SCALE.end())
-    })
-}
-
-impl Change {
-    /// Puts the changes behind the options of each load, where they win.
-    pub(crate) fn apply(&self, scenario: &mut Scenario) -> Result<()> {
-        let mut words = Vec::new();
-        let values = [
-            ("--size", self.size.clone()),
-            ("--sessions", self.sessions.map(|number| number.to_string())),
-            ("--per-connection", self.per_connection.map(|number| number.to_string())),
-            ("--rate", self.rate.clone()),
-        ];
-        for (name, value) in values {
-            words.extend(value.into_iter().flat_map(|value| [name.to_owned(), value]));
-        }
-        if self.no_pipelining {
-            words.push("--no-pipelining".into());
-        }
-        words.extend(self.source.iter().flat_map(|text| scenario::words(text)));
-        crate::understands("source", &[&["127.0.0.1:25".to_owned()], words.as_slice()].concat())?;
-        for load in &mut scenario.loads {
-            load.options.extend(words.iter().cloned());
-        }
-        Ok(())
-    }
 }
 
 pub(crate) fn list(options: &ListOptions) -> Result<()> {
@@ -156,15 +64,7 @@ pub(crate) fn list(options: &ListOptions) -> Result<()> {
 
 pub(crate) fn run(options: &Options) -> Result<()> {
     interrupt::catch()?;
-    let folder = Folder::new(options.keep.as_deref())?;
-    let mut scenario = scenario::load(&options.scenario, &folder.path.join("shipped"))?;
-    options.change.apply(&mut scenario)?;
-    let factor = match options.lasts {
-        Some(lasts) => lasts.div_duration_f64(scenario.lasts()),
-        None => options.scale,
-    };
-    let scenario = scenario.scaled(factor);
-    let weir = weir_binary(options.weir.as_deref())?;
+    let Prepared { scenario, weir, folder } = options.common.prepare()?;
     let addresses = Addresses::draw(&scenario)?;
     let setting = Setting {
         scenario: &scenario,
@@ -174,22 +74,43 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         peer: None,
         is_traced: false,
     };
-    let run = play(&setting, "weir", 1, &progress())?.run;
+    let played = play(&setting, "weir", 1, &progress());
     clear_progress();
     let versions =
         BTreeMap::from([("weir".to_owned(), place::version(&weir.to_string_lossy(), "--version"))]);
-    let outcome = Outcome {
+    let outcome = outcome(&scenario, 1, versions, vec![played?.run]);
+    options.common.output.show(&outcome)?;
+    verdict(&outcome)
+}
+
+/// All that one command found.
+pub(crate) fn outcome(
+    scenario: &Scenario,
+    rounds: u32,
+    versions: BTreeMap<String, String>,
+    runs: Vec<Run>,
+) -> Outcome {
+    let (seconds, warm_up) = (scenario.lasts().as_secs_f64(), scenario.warm_up.as_secs_f64());
+    let turns = if rounds > 1 { format!("{rounds} rounds in turns, each ") } else { String::new() };
+    let load = |load: &Load| {
+        let what = match load.messages {
+            _ if load.holds => " holds".into(),
+            Some(messages) => format!(" sends {messages} messages"),
+            None => String::new(),
+        };
+        format!("load {}{what}: {}", load.name, load.options.join(" "))
+    };
+    let loads = scenario.loads.iter().map(load);
+    let at_most = if scenario.loads.iter().any(|load| load.messages.is_some()) { "at most " } else { "" };
+    let time = format!("{turns}{at_most}{seconds:.1} s after {warm_up:.1} s of warm-up");
+    Outcome {
         format: FORMAT,
         scenario: scenario.name.clone(),
+        about: scenario.about.clone(),
+        setup: [time].into_iter().chain(loads).chain([scenario.cores()]).collect(),
         place: Place::here(versions),
-        runs: vec![run],
-    };
-    if options.json {
-        println!("{}", serde_json::to_string(&outcome)?);
-    } else {
-        print!("{}", table::of_run(&scenario, &outcome));
+        runs,
     }
-    verdict(&outcome)
 }
 
 /// An error if an expectation is not met.
@@ -197,51 +118,6 @@ fn verdict(outcome: &Outcome) -> Result<()> {
     let all = outcome.runs.iter().flat_map(|run| &run.expectations);
     let missed: Vec<&str> = all.filter(|one| !one.met).map(|one| one.text.as_str()).collect();
     if missed.is_empty() { Ok(()) } else { Err(format!("not met: {}", missed.join(", ")).into()) }
-}
-
-/// The folder of a run, which goes with it unless it is to be kept.
-pub(crate) struct Folder {
-    pub(crate) path: PathBuf,
-    is_kept: bool,
-}
-
-impl Folder {
-    pub(crate) fn new(keep: Option<&Path>) -> Result<Self> {
-        let own = std::env::temp_dir().join(format!("weir-bench-{}", std::process::id()));
-        let path = keep.map_or(own, Path::to_owned);
-        fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(Self { path: path.canonicalize()?, is_kept: keep.is_some() })
-    }
-}
-
-impl Folder {
-    pub(crate) const fn is_kept(&self) -> bool {
-        self.is_kept
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            // Left over, it is only a folder in the temporary ones.
-            drop(fs::remove_dir_all(&self.path));
-        }
-    }
-}
-
-/// The weir binary that was named, or the one beside us.
-pub(crate) fn weir_binary(given: Option<&Path>) -> Result<PathBuf> {
-    let path = match given {
-        Some(path) => path.to_owned(),
-        None => std::env::current_exe()?.with_file_name("weir"),
-    };
-    match path.canonicalize() {
-        Ok(path) if path.is_file() => Ok(path),
-        _ => {
-            let way = "build it with `cargo build --release -p weir`, or name it by --weir";
-            Err(format!("{}: no such file; {way}", path.display()).into())
-        }
-    }
 }
 
 /// A line on the terminal that changes with each sample.

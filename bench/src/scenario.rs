@@ -11,12 +11,15 @@ mod figure;
 mod form;
 mod shipped;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::Result;
+use crate::cores::{Cores, Split};
 use crate::peers::Role;
+use crate::value::real;
 
 pub(crate) use address::{Addresses, braced};
 pub(crate) use check::words;
@@ -40,6 +43,8 @@ pub(crate) struct Scenario {
     pub(crate) about: String,
     /// Load before the clock starts, which is in no figure but those of lost and doubled messages.
     pub(crate) warm_up: Duration,
+    /// Between the end of the last load and the last look at memory.
+    pub(crate) rest: Duration,
     /// The node whose costs are told.
     pub(crate) measured: Option<Measured>,
     /// As mail flows; they are started from the last to the first.
@@ -70,8 +75,8 @@ pub(crate) struct Node {
     /// The address that stands for it in its own rule files: that of the first, where several share them.
     pub(crate) written_own: String,
     pub(crate) kind: Kind,
-    /// Its only core, if the machine has as many.
-    pub(crate) core: Option<usize>,
+    /// Its cores, if the machine has them.
+    pub(crate) cores: Option<Cores>,
     /// Further texts in its rule files, and what takes their place.
     pub(crate) replace: Vec<(String, String)>,
     /// It sees a clock that `clock` can shift.
@@ -100,10 +105,14 @@ pub(crate) struct Load {
     pub(crate) to: String,
     /// Since the clock started.
     pub(crate) from: Duration,
+    /// At most, if `messages` end it earlier; of held connections, how long they are idle.
     pub(crate) lasts: Duration,
+    pub(crate) messages: Option<u64>,
+    /// It sends no mail: its connections are only held.
+    pub(crate) holds: bool,
     /// Options of `weir-bench source`; terms in braces are still in them.
     pub(crate) options: Vec<String>,
-    pub(crate) core: Option<usize>,
+    pub(crate) cores: Option<Cores>,
 }
 
 impl Scenario {
@@ -123,18 +132,44 @@ impl Scenario {
         self.loads.iter().map(|load| load.from + load.lasts).max().unwrap_or_default()
     }
 
-    /// The same, longer or shorter: every time of its time line is multiplied.
+    /// The same, longer or shorter: every time of its time line is multiplied, and every number of messages.
     pub(crate) fn scaled(mut self, factor: f64) -> Self {
         self.warm_up = self.warm_up.mul_f64(factor);
         for load in &mut self.loads {
             load.from = load.from.mul_f64(factor);
             load.lasts = load.lasts.mul_f64(factor);
+            load.messages = load.messages.map(|messages| scaled(messages, factor));
         }
         for event in &mut self.events {
             event.at = event.at.mul_f64(factor);
             event.every = event.every.map(|every| every.mul_f64(factor));
         }
         self
+    }
+
+    /// Binds the measured node and all others anew.
+    pub(crate) fn split(&mut self, split: Split) {
+        let measured = self.measured.as_ref().map(|measured| measured.node.clone());
+        for node in &mut self.nodes {
+            let is_measured = measured.as_ref() == Some(&node.name);
+            node.cores = Some(if is_measured { split.measured } else { split.others });
+        }
+        for load in &mut self.loads {
+            load.cores = Some(split.others);
+        }
+    }
+
+    /// Who runs where, in a line.
+    pub(crate) fn cores(&self) -> String {
+        let nodes = self.nodes.iter().map(|node| (&node.name, node.cores));
+        let loads = self.loads.iter().map(|load| (&load.name, load.cores));
+        let mut by_cores: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for (name, cores) in nodes.chain(loads) {
+            let cores = cores.and_then(Cores::here);
+            by_cores.entry(cores.map_or("any".into(), |cores| cores.to_string())).or_default().push(name);
+        }
+        let groups = by_cores.iter().map(|(cores, names)| format!("core {cores}: {}", names.join(", ")));
+        groups.collect::<Vec<_>>().join("; ")
     }
 
     pub(crate) fn node(&self, name: &str) -> Option<&Node> {
@@ -145,6 +180,16 @@ impl Scenario {
     pub(crate) fn has_sinks(&self) -> bool {
         self.nodes.iter().any(|node| matches!(node.kind, Kind::Sink { .. }))
     }
+}
+
+/// At least one.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a product of positive numbers; what is too large becomes the largest"
+)]
+fn scaled(messages: u64, factor: f64) -> u64 {
+    ((real(messages) * factor).round() as u64).max(1)
 }
 
 /// A fault of a scenario file.

@@ -21,8 +21,8 @@ use weir_smtp::{Envelope, Extension, Extensions, ServerConfig};
 
 use crate::dice::Dice;
 use crate::tls::{self, Link};
-use crate::value::{duration, real, size};
-use crate::{Result, orders};
+use crate::value::{real, size};
+use crate::{Result, orders, stand_in};
 use fault::Faults;
 use ledger::{Ledger, SERIALS_MAX};
 use session::Session;
@@ -60,9 +60,6 @@ pub(crate) struct Options {
     /// Expect serials 0 to N-1, and end when all have arrived.
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=SERIALS_MAX))]
     messages: Option<u64>,
-    /// End after this time.
-    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
-    within: Option<Duration>,
     /// The largest message, as EHLO says it.
     #[arg(long, value_name = "SIZE", default_value = "64MiB", value_parser = size)]
     size_max: usize,
@@ -72,16 +69,12 @@ pub(crate) struct Options {
     /// Do not offer these extensions; `chunking,pipelining`.
     #[arg(long, value_name = "EXTENSION", value_delimiter = ',', value_parser = extension)]
     without: Vec<Extension>,
-    /// The same seed makes the same throws for faults.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Print the summary as one line of JSON.
-    #[arg(long)]
-    json: bool,
     /// Write here at the end, as JSON, which serials of which run have arrived: with those of other sinks and what the
     /// source says, a message that is lost between several is found.
     #[arg(long, value_name = "PATH")]
     book: Option<PathBuf>,
+    #[command(flatten)]
+    common: stand_in::Common,
     #[command(flatten)]
     faults: Faults,
 }
@@ -195,7 +188,7 @@ async fn serve(options: &Options, listener: TcpListener) -> Result<()> {
         server: Arc::new(config(options)),
         tls: if options.tls { Some(tls::server(NAME)?) } else { None },
         watch: Watch::start(),
-        dice: RefCell::new(Dice::new(options.seed)),
+        dice: RefCell::new(Dice::new(options.common.seed)),
         ledger: RefCell::default(),
         counts: RefCell::default(),
         open: Cell::new(0),
@@ -209,7 +202,7 @@ async fn serve(options: &Options, listener: TcpListener) -> Result<()> {
     let accepting = ring::spawn(accept_always(Rc::clone(&sink), listener));
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let ended = async {
-        match options.within {
+        match options.common.within {
             Some(within) => tokio::time::sleep(within).await,
             None => std::future::pending().await,
         }
@@ -226,7 +219,7 @@ async fn serve(options: &Options, listener: TcpListener) -> Result<()> {
         std::fs::write(path, book).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     obeying.abort();
-    sink.finish(options.json)
+    sink.finish(options.common.json)
 }
 
 /// How long the sink stays when all has arrived: for the last reply, and for a copy too many.

@@ -76,12 +76,19 @@ struct Open {
 
 type Starts = Box<dyn Iterator<Item = Duration> + Send>;
 
-pub(crate) fn run(options: Options) -> Result<()> {
+pub(crate) fn run(mut options: Options) -> Result<()> {
     if let Err(message) = options.check() {
         clap::Error::raw(clap::error::ErrorKind::ValueValidation, format!("{message}\n")).exit();
     }
     let descriptors = ring::raise_descriptor_limit()?;
-    if descriptors < options.sessions + DESCRIPTORS_OTHER {
+    let sessions_max = descriptors.saturating_sub(DESCRIPTORS_OTHER);
+    if options.hold.is_some() && options.sessions > sessions_max {
+        eprintln!(
+            "{sessions_max} sessions, for this process may have no more than {descriptors} descriptors"
+        );
+        options.sessions = sessions_max;
+    }
+    if options.sessions > sessions_max {
         return Err(format!(
             "{} sessions need as many descriptors and {DESCRIPTORS_OTHER}, but this process may have {descriptors}; raise the limit (ulimit -n)",
             options.sessions

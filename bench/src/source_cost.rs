@@ -2,22 +2,23 @@
 //! The generator has one core and the sink another, so that messages per second of CPU tell whether the generator is in the way.
 
 use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use crate::cores::Cores;
 use crate::loopback::free_address;
-use crate::peer::{Peer, pinned, wait_until};
+use crate::peers::{self, PeerKind, Role, Setup};
+use crate::process::wait_until;
 use crate::result::Spread;
 use crate::value::real;
 use crate::{Result, cpu};
 
 /// The sink's core and the generator's.
-const SINK_CORE: usize = 0;
-const SOURCE_CORE: usize = 1;
+const SINK_CORE: Cores = Cores::one(0);
+const SOURCE_CORE: Cores = Cores::one(1);
 /// How long the sink may take to count what the generator says it has sent.
 const COUNTED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -118,7 +119,16 @@ fn rounds(options: &Options, folder: &Path) -> Result<()> {
 /// One run of a generator to its end; every message must have been counted by the sink.
 fn measure(generator: Generator, options: &Options, folder: &Path) -> Result<Sample> {
     let address = free_address()?;
-    let sink = sink("sink", SINK_CORE, address, folder)?;
+    let setup = Setup {
+        role: Role::Sink,
+        listen: address,
+        next_hops: &[],
+        dns: None,
+        folder,
+        cores: Some(SINK_CORE),
+    };
+    let mut sink = peers::start(PeerKind::SmtpSink, &setup)?;
+    sink.ready()?;
     let to = address.to_string();
     let [sessions, length, messages] =
         [options.sessions, options.length, options.messages].map(|number| number.to_string());
@@ -134,7 +144,8 @@ fn measure(generator: Generator, options: &Options, folder: &Path) -> Result<Sam
         Generator::WeirBenchNoPipelining => (&own, &ours),
     };
     let (cpu, clock) = (cpu::of_children()?, Instant::now());
-    let output = pinned(SOURCE_CORE, program, arguments).output()?;
+    let [taskset, words @ ..] = SOURCE_CORE.pin();
+    let output = Command::new(taskset).args(words).arg(program).args(arguments).output()?;
     let (cpu, clock) = (cpu::of_children()?.saturating_sub(cpu), clock.elapsed());
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
@@ -148,18 +159,6 @@ fn measure(generator: Generator, options: &Options, folder: &Path) -> Result<Sam
     }
     let count = real(options.messages);
     Ok(Sample { cpu_us: cpu.as_secs_f64() * 1e6 / count, messages_per_second: count / clock.as_secs_f64() })
-}
-
-/// Postfix's smtp-sink, ready.
-fn sink(name: &str, core: usize, address: SocketAddr, folder: &Path) -> Result<Peer> {
-    let address_text = address.to_string();
-    // Root must name the user that smtp-sink becomes; nobody else may.
-    let root = fs::metadata("/proc/self")?.uid() == 0;
-    let user: &[&str] = if root { &["-u", "nobody"] } else { &[] };
-    let arguments = [user, &["-c", &address_text, "1024"]].concat();
-    let mut sink = Peer::start(name, core, folder, "smtp-sink", &arguments)?;
-    sink.ready(address)?;
-    Ok(sink)
 }
 
 /// The newest count of messages in what `smtp-sink -c` writes: `sess=1 quit=0 mesg=17\r`, again and again.

@@ -9,57 +9,35 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use common::bench;
+use common::{Sink, bench};
 
 const DRIVERS: [&str; 2] = ["epoll", "raw-uring"];
 const TRANSACTION: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
 
-struct Reference {
-    child: Child,
-    address: SocketAddr,
-}
+struct Reference(Sink);
 
 impl Reference {
     fn start(driver: &str) -> Self {
-        let mut child = bench(&["reference", driver, "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").expect("it says where").parse().unwrap();
-        Self { child, address }
+        Self(Sink::started(&mut bench(&["reference", driver, "--listen", "127.0.0.1:0"])))
     }
 
     fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
+        let stream = TcpStream::connect(self.0.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         stream.set_nodelay(true).unwrap();
         stream
     }
 
     /// Ends it as a user does; how many messages it says it took.
-    fn end(mut self) -> u64 {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let mut output = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-        assert!(self.child.wait().unwrap().success());
+    fn end(self) -> u64 {
+        self.0.ask_to_end();
+        let (status, output) = self.0.output();
+        assert!(status.success());
         output.trim().strip_prefix("messages ").expect("the count").parse().unwrap()
-    }
-}
-
-impl Drop for Reference {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

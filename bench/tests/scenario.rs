@@ -64,6 +64,13 @@ fn outcome(arguments: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("one line of JSON")
 }
 
+/// The outcome of a run whose expectations are for release builds and loads of full size.
+#[track_caller]
+fn found(arguments: &[&str]) -> Value {
+    let output = run(&[arguments, &["--json"]].concat());
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)))
+}
+
 #[test]
 fn a_shipped_scenario_runs_and_proves_that_each_message_came_once() {
     let outcome = outcome(&["run", "balancer", "--for", "2300ms"]);
@@ -105,7 +112,11 @@ fn an_expectation_that_is_not_met_fails_the_run_and_is_named() {
     let output = run(&["run", &path]);
     assert_eq!(output.status.code(), Some(1));
     let (table, fault) = (text(&output.stdout), text(&output.stderr));
-    assert!(table.contains("ok    lost = 0") && table.contains("FAIL  refused_550 = 0"), "{table}");
+    let result = |expected: &str| {
+        let line = table.lines().find(|line| line.contains(expected)).unwrap_or_else(|| panic!("{table}"));
+        line.split('|').nth(3).unwrap().trim().to_owned()
+    };
+    assert_eq!([result(" lost = 0 "), result(" refused_550 = 0 ")], ["met", "FAILED in 1 of 1"]);
     assert_eq!(fault, "weir-bench: not met: refused_550 = 0\n");
 }
 
@@ -157,8 +168,8 @@ fn faults_of_a_scenario_file_are_golden() {
     let path = folder.scenario("expekt = []", "");
     let fault = text(&run(&["run", &path]).stderr);
     let expected = format!(
-        "weir-bench: {path}:3: unknown field `expekt`, expected one of `about`, `warm_up`, `measure`, `events`, \
-         `expect`, `node`, `load`\n"
+        "weir-bench: {path}:3: unknown field `expekt`, expected one of `about`, `warm_up`, `rest`, `measure`, \
+         `events`, `expect`, `node`, `load`\n"
     );
     assert_eq!(fault, expected);
     let path = folder.scenario("expect = [\"lots = 0\"]", "");
@@ -213,16 +224,23 @@ fn shipped_scenarios_are_listed_and_written_out() {
 
 #[test]
 fn a_comparison_takes_turns_and_tells_ratios() {
-    let output = run(&["compare", "sink", "--with", "smtp-sink", "--rounds", "2", "--for", "300ms"]);
+    let folder = Folder::new("turns");
+    let page = folder.0.join("sink.html");
+    let html = page.to_string_lossy();
+    let output =
+        run(&["compare", "sink", "--with", "smtp-sink", "--rounds", "2", "--for", "300ms", "--html", &html]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     let rounds: Vec<&str> = table.lines().filter(|line| line.starts_with("round ")).collect();
     let order: Vec<&str> = rounds.iter().map(|line| line.split_whitespace().nth(2).unwrap()).collect();
     assert_eq!(order, ["weir", "smtp-sink", "weir", "smtp-sink"]);
-    let ratios =
-        table.lines().find(|line| line.starts_with("weir / smtp-sink")).unwrap_or_else(|| panic!("{table}"));
-    // CPU, rate, p50, p99, memory and system calls.
-    assert_eq!(ratios.matches("..").count(), 6, "{table}");
+    let ratios = table.split("Ratios").nth(1).unwrap_or_else(|| panic!("{table}"));
+    for figure in
+        ["CPU per message", "messages answered per second", "latency p99", "system calls per message"]
+    {
+        assert!(ratios.lines().any(|line| line.starts_with(&format!("| {figure} "))), "{table}");
+    }
+    assert!(fs::read_to_string(page).unwrap().contains("<h1>sink</h1>"));
 }
 
 #[test]
@@ -275,7 +293,61 @@ fn what_cannot_be_compared_is_said_at_once() {
         "{said}"
     );
     let said = fault(&["sink", "--with", "other"]);
-    assert!(said.contains("`--with other` needs --other-weir or --other-rules"), "{said}");
+    assert!(said.contains("`--with other` needs one of --other-weir, --other-rules"), "{said}");
+    let said = fault(&["sink", "--with", "smtp-sink", "--html", "/nowhere/page.html"]);
+    assert!(said.contains("/nowhere/page.html: No such file"), "{said}");
+    let output =
+        bench(&["compare", "balancer", "--with", "haproxy,haraka", "--weir", &weir().to_string_lossy()])
+            .env("WEIR_BENCH_HARAKA", "/nowhere")
+            .output()
+            .unwrap();
+    // Before the first round of the others.
+    assert!(
+        output.stdout.is_empty() && text(&output.stderr).contains("/nowhere"),
+        "{}",
+        text(&output.stderr)
+    );
     let said = fault(&["sink", "--with", "sendmail"]);
     assert!(said.contains("`sendmail` is nothing to compare with; there are: other, "), "{said}");
+}
+
+#[test]
+fn idle_connections_are_counted_with_what_each_holds() {
+    let outcome = found(&["run", "idle", "--for", "2s", "--sessions", "600", "--cores", "0,1:0,1"]);
+    let run = &outcome["runs"][0];
+    let figure = |name: &str| run["figures"][name].as_f64().unwrap_or_else(|| panic!("{name} in {run}"));
+    assert!((figure("connections") - 600.0).abs() < 0.5 && figure("connections_lost") < 0.5, "{run}");
+    assert!(figure("rss_bytes_per_connection") > 0.0, "{run}");
+    assert!(run["figures"].get("messages_per_second").is_none(), "no mail was sent: {run}");
+    assert!(outcome["setup"].as_array().unwrap().contains(&Value::from("core 0,1: sink, idle")), "{outcome}");
+}
+
+#[test]
+fn messages_are_scaled_as_times_are() {
+    let outcome = found(&["run", "large", "--scale", "0.002", "--size", "100KiB"]);
+    let run = &outcome["runs"][0];
+    assert_eq!(
+        (&run["figures"]["large.accepted"], &run["figures"]["lost"]),
+        (&Value::from(20.0), &Value::from(0.0)),
+        "{run}"
+    );
+    assert!(run["figures"]["rss_after_bytes"].as_f64().unwrap() > 1e6, "{run}");
+}
+
+#[test]
+fn other_is_weir_with_another_load_or_other_arguments() {
+    let folder = Folder::new("other");
+    let path = folder.scenario("measure = { node = \"relay\" }\nexpect = [\"lost = 0\"]", "--sessions 2");
+    let start = ["compare", &path, "--with", "other", "--rounds", "1", "--no-syscalls"];
+    let outcome = outcome(
+        &[&start[..], &["--other-source=--per-connection 1", "--other-arguments=--shards 1"]].concat(),
+    );
+    let [weir, other] = [0, 1].map(|index| &outcome["runs"][index]["figures"]);
+    assert_eq!(weir["connections"], 2.0, "{outcome}");
+    assert_eq!(other["connections"], other["attempts"], "{outcome}");
+    assert!(
+        other["cpu_busiest_thread_percent"].as_f64().unwrap()
+            > weir["cpu_busiest_thread_percent"].as_f64().unwrap(),
+        "{outcome}"
+    );
 }

@@ -210,11 +210,14 @@ fn a_proxy_header_comes_before_all_else() {
 fn idle_sessions_are_opened_and_held() {
     let sink = Sink::start(&[]);
     let held = source(&sink.address.to_string(), &["--hold", "100ms", "--sessions", "300"]);
-    assert_eq!(["opened", "held", "failed", "lost"].map(|name| number(&held, name)), [300, 300, 0, 0]);
+    assert_eq!(
+        ["connections", "held", "not_taken", "connections_lost"].map(|name| number(&held, name)),
+        [300, 300, 0, 0]
+    );
     assert_eq!(number(&sink.end().1, "sessions_peak"), 300);
     let sink = Sink::start(&["--refuse", "helo=550:100%"]);
     let held = source(&sink.address.to_string(), &["--hold", "100ms", "--sessions", "3"]);
-    assert_eq!((number(&held, "opened"), number(&held, "failed")), (0, 3), "{held}");
+    assert_eq!((number(&held, "connections"), number(&held, "not_taken")), (0, 3), "{held}");
     assert!(held["reason"].as_str().unwrap().contains("Refused"), "{held}");
 }
 

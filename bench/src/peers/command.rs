@@ -7,6 +7,7 @@ use std::{env, fs, process};
 use clap::Args;
 
 use super::{PeerKind, Role, Setup, start};
+use crate::cores::Cores;
 use crate::measure::{Syscalls, memory};
 use crate::{Result, cpu};
 
@@ -32,9 +33,9 @@ pub(crate) struct Options {
     /// The DNS server for the MX roles.
     #[arg(long, value_name = "IP:PORT")]
     dns: Option<SocketAddr>,
-    /// The core for all its processes.
-    #[arg(long)]
-    core: Option<usize>,
+    /// The cores for all its processes, such as 0 or 0,1.
+    #[arg(long, value_name = "CORES")]
+    core: Option<Cores>,
     /// Count its system calls with strace, which makes it slow.
     #[arg(long)]
     syscalls: bool,
@@ -57,7 +58,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn serve(options: &Options, folder: &Path) -> Result<()> {
     let Options { role, listen, dns, core, .. } = *options;
-    let setup = Setup { role, listen, next_hops: &options.next_hops, dns, folder, core };
+    let setup = Setup { role, listen, next_hops: &options.next_hops, dns, folder, cores: core };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();
     // Asked for before the server starts, or a signal in between would leave the server behind.

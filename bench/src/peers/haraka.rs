@@ -24,9 +24,13 @@ const FILES: [(&str, &str); 4] = [
     ("config/smtp_proxy.ini", include_str!("../../scenarios/peers/haraka/smtp_proxy.ini")),
 ];
 
+/// Its package, and the program that runs it.
+pub(super) fn programs() -> Result<(PathBuf, PathBuf)> {
+    Ok((package()?, find("node", "apt-get install nodejs")?))
+}
+
 pub(super) fn start(setup: &Setup<'_>) -> Result<Server> {
-    let package = package()?;
-    let node = find("node", "apt-get install nodejs")?;
+    let (package, node) = programs()?;
     let script = package.join(SCRIPT).to_string_lossy().into_owned();
     for (name, text) in FILES {
         write(setup, name, &configuration(text, setup))?;

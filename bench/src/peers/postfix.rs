@@ -41,10 +41,11 @@ pub(super) fn start(kind: PeerKind, setup: &Setup<'_>) -> Result<Server> {
         Some(dns) if dns.port() != DNS_PORT => {
             return Err(format!("Postfix asks DNS servers on port {DNS_PORT} only, not {dns}").into());
         }
-        Some(dns) => with_resolver(kind.name(), &dns.ip().to_string(), version, setup)?.arguments([&program]),
+        Some(dns) => with_resolver(kind.name(), &dns.ip().to_string(), version, setup)?
+            .arguments([program.to_string_lossy()]),
         None => Launch::new(kind.name(), &program, version, setup),
     };
-    launch = launch.arguments(["-c".as_ref(), setup.folder.join("etc").as_os_str()]);
+    launch = launch.arguments(["-c", &setup.folder.join("etc").to_string_lossy()]);
     launch.arguments(["start-fg"]).log(log).start()
 }
 

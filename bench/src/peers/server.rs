@@ -2,21 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::Setup;
 use crate::Result;
 use crate::cpu;
-use crate::peer::{greets, wait_until};
+use crate::process::{Process, Program, wait_until};
 
-/// How long a server may take until it greets: Postfix first checks its folders with shell scripts.
-const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a server may take to end by itself before it is killed, and then until it is gone.
 const ENDED_WITHIN: Duration = Duration::from_secs(3);
 /// Where daemons stand, which the `PATH` of a plain user does not have.
@@ -24,10 +20,9 @@ const SYSTEM_FOLDERS: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 
 /// A running server. When this is dropped, every process that it started ends, and no other.
 pub(crate) struct Server {
-    name: &'static str,
     version: String,
     address: SocketAddr,
-    child: Child,
+    process: Process,
     /// Where it writes, and where else it logs.
     logs: Vec<PathBuf>,
 }
@@ -37,18 +32,18 @@ pub(super) struct Launch<'a> {
     name: &'static str,
     version: String,
     setup: &'a Setup<'a>,
-    command: Vec<OsString>,
+    command: Vec<String>,
     /// Files besides its output.
     logs: Vec<PathBuf>,
 }
 
 impl<'a> Launch<'a> {
     pub(super) fn new(name: &'static str, program: &Path, version: String, setup: &'a Setup<'a>) -> Self {
-        let command = vec![program.as_os_str().to_owned()];
+        let command = vec![program.to_string_lossy().into_owned()];
         Self { name, version, setup, command, logs: Vec::new() }
     }
 
-    pub(super) fn arguments<T: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+    pub(super) fn arguments<T: AsRef<str>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.command.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
         self
     }
@@ -59,35 +54,21 @@ impl<'a> Launch<'a> {
         self
     }
 
-    /// Starts it in a process group of its own, pinned, with its output in the folder.
+    /// Starts it, with its output in the folder.
     pub(super) fn start(self) -> Result<Server> {
-        let mut words = Vec::new();
-        if let Some(core) = self.setup.core {
-            // `taskset` executes the program in its own place.
-            words.extend(["taskset".into(), "-c".into(), core.to_string().into()]);
-        }
-        words.extend(self.command);
-        let (program, arguments) = words.split_first().ok_or("no program to start")?;
         fs::create_dir_all(self.setup.folder)?;
         let output = self.setup.folder.join(format!("{}.log", self.name));
-        let file = File::create(&output).map_err(|error| format!("{}: {error}", output.display()))?;
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(file.try_clone()?)
-            .stderr(file)
-            .process_group(0)
-            .spawn()
-            .map_err(|error| format!("{}: {error}", Path::new(program).display()))?;
+        let program = Program::plain(&self.command, self.setup.cores, self.setup.folder, output.clone());
+        let process = Process::start(self.name, program)?;
         let logs = [vec![output], self.logs].concat();
-        Ok(Server { name: self.name, version: self.version, address: self.setup.listen, child, logs })
+        Ok(Server { version: self.version, address: self.setup.listen, process, logs })
     }
 }
 
 impl Server {
     /// Its first process, from which all others descend.
     pub(crate) fn root(&self) -> u32 {
-        self.child.id()
+        self.process.pid()
     }
 
     /// All its processes now.
@@ -116,20 +97,12 @@ impl Server {
 
     /// Waits until it greets.
     pub(crate) fn ready(&mut self) -> Result<()> {
-        let mut status = None;
-        let greeted = wait_until(READY_WITHIN, || {
-            status = self.child.try_wait()?;
-            Ok(status.is_some() || greets(self.address))
-        })?;
-        match status {
-            Some(status) => Err(format!("{} ended with {status}: {}", self.name, self.output()?).into()),
-            None if greeted => Ok(()),
-            None => {
-                let seconds = READY_WITHIN.as_secs();
-                let (name, address, output) = (self.name, self.address, self.output()?);
-                Err(format!("{name} does not greet on {address} within {seconds} s: {output}").into())
-            }
-        }
+        let ready = self.process.ready(self.address);
+        // Some say in a log of their own what is wrong.
+        Ok(ready.map_err(|error| match self.logs.as_slice() {
+            [_] | [] => error.to_string(),
+            _ => format!("{error}\n{}", self.output().unwrap_or_default()),
+        })?)
     }
 
     /// Its processes with the time at which each started, by which a process is told from a later one with its id.
@@ -148,7 +121,7 @@ impl Server {
         sent.is_ok()
             && wait_until(ENDED_WITHIN, || {
                 // Reaped, or it would stay as a zombie.
-                self.child.try_wait()?;
+                self.process.ended()?;
                 Ok(known.iter().all(|(pid, started)| cpu::started(*pid) != Some(*started)))
             })
             .unwrap_or(false)
@@ -162,14 +135,11 @@ impl Drop for Server {
         if !self.signal("-TERM", &mut known) {
             self.signal("-KILL", &mut known);
         }
-        // Without it the last of them could stay as a zombie.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
 /// The full name of a program; `install` is the command that brings it.
-pub(super) fn find(program: &str, install: &str) -> Result<PathBuf> {
+pub(crate) fn find(program: &str, install: &str) -> Result<PathBuf> {
     let path = env::var("PATH").unwrap_or_default();
     let folders = env::split_paths(&path).chain(env::split_paths(SYSTEM_FOLDERS));
     let mut files = folders.map(|folder| folder.join(program));
@@ -202,8 +172,14 @@ mod tests {
     fn shell(name: &str, script: &str, test: impl FnOnce(Server)) {
         let folder = env::temp_dir().join(format!("weir-bench-{name}-{}", std::process::id()));
         let listen = "127.0.0.1:1".parse().unwrap();
-        let setup =
-            Setup { role: Role::Sink, listen, next_hops: &[], dns: None, folder: &folder, core: Some(0) };
+        let setup = Setup {
+            role: Role::Sink,
+            listen,
+            next_hops: &[],
+            dns: None,
+            folder: &folder,
+            cores: Some(crate::cores::Cores::one(0)),
+        };
         let launch = Launch::new("shell", Path::new("sh"), "1".into(), &setup);
         test(launch.arguments(["-c", script]).start().unwrap());
         fs::remove_dir_all(&folder).unwrap();
@@ -216,7 +192,7 @@ mod tests {
         let mut bystander = Command::new("sleep").arg("300").spawn().unwrap();
         shell("ends", script, |server| {
             let all_there = || Ok(server.processes()?.len() == 4 && server.output()?.contains("deaf"));
-            assert!(wait_until(READY_WITHIN, all_there).unwrap(), "{:?}", server.processes());
+            assert!(wait_until(ENDED_WITHIN, all_there).unwrap(), "{:?}", server.processes());
             let processes = server.processes().unwrap();
             drop(server);
             assert_eq!(processes.iter().filter_map(|pid| cpu::started(*pid)).count(), 0);
@@ -230,7 +206,7 @@ mod tests {
     fn one_that_ends_by_itself_is_not_ready() {
         shell("fails", "echo no such thing; exit 3", |mut server| {
             let error = server.ready().unwrap_err().to_string();
-            assert_eq!(error, "shell ended with exit status: 3: no such thing\n");
+            assert_eq!(error, "shell ended with exit status 3\nno such thing");
         });
     }
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::figure_table::{FigureTable, rounds};
-use super::figures::{Good, Shown};
 use super::statistics::{Shift, has_bounds, shift};
+use crate::figures::{Good, Shown};
 use crate::result::{Outcome, Spread};
 use crate::value::real;
 
@@ -57,7 +57,7 @@ pub(crate) fn changes(before: &Outcome, after: &Outcome, least: f64) -> Vec<Chan
     let (before, after) = (FigureTable::of(before), FigureTable::of(after));
     let mut all = Vec::new();
     for server in after.subject().into_iter().chain(after.others()) {
-        for figure in &after.figures {
+        for figure in after.figures.iter().chain(after.parts.values().flatten()) {
             all.extend(change(
                 server,
                 figure,

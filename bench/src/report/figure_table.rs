@@ -1,9 +1,9 @@
 //! The figures of an outcome by server: one value for each round.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::figures::{Shown, Unit};
-use super::number::Scale;
+use super::number::{Scale, alone};
+use crate::figures::{Good, Shown, Unit, owner};
 use crate::result::{Outcome, Run, Spread};
 
 /// The server whose cost is looked at when it is among them; else it is the first.
@@ -14,8 +14,11 @@ const SUBJECT: &str = "weir";
 pub(crate) struct FigureTable {
     /// In the order in which they first ran.
     pub(crate) servers: Vec<String>,
-    /// Keys of the figures, in the order in which they are shown.
+    /// Keys of the figures of the run as a whole, in the order in which they are shown. Of what is only counted, those of which
+    /// there were any.
     pub(crate) figures: Vec<String>,
+    /// Loads and nodes, and the keys of their figures, in their order; a scenario with one load has those of nodes only.
+    pub(crate) parts: BTreeMap<String, Vec<String>>,
     /// By server and figure, then by round.
     values: BTreeMap<(String, String), BTreeMap<u32, f64>>,
 }
@@ -23,7 +26,13 @@ pub(crate) struct FigureTable {
 impl FigureTable {
     /// All figures of an outcome. Values that are no numbers are left out.
     pub(crate) fn of(outcome: &Outcome) -> Self {
-        let mut table = Self { servers: Vec::new(), figures: Vec::new(), values: BTreeMap::new() };
+        let mut table = Self {
+            servers: Vec::new(),
+            figures: Vec::new(),
+            parts: BTreeMap::new(),
+            values: BTreeMap::new(),
+        };
+        let mut names = BTreeSet::new();
         for run in &outcome.runs {
             if !table.servers.contains(&run.server) {
                 table.servers.push(run.server.clone());
@@ -32,13 +41,22 @@ impl FigureTable {
                 if !value.is_finite() {
                     continue;
                 }
-                if !table.figures.contains(name) {
-                    table.figures.push(name.clone());
+                let is_only_counted =
+                    Shown::of(name).unit == Unit::Count && Shown::of(name).good != Good::Zero;
+                if *value > 0.0 || !is_only_counted {
+                    names.insert(name);
                 }
                 table.values.entry((run.server.clone(), name.clone())).or_default().insert(run.round, *value);
             }
         }
-        table.figures.sort_by_cached_key(|name| (Shown::of(name).place, name.clone()));
+        let mut names: Vec<&String> = names.into_iter().collect();
+        names.sort_by_key(|name| (Shown::of(name).place, *name));
+        for name in names {
+            match owner(name).0 {
+                None => table.figures.push(name.clone()),
+                Some(part) => table.parts.entry(part.to_owned()).or_default().push(name.clone()),
+            }
+        }
         table
     }
 
@@ -80,7 +98,8 @@ impl FigureTable {
     /// How much of `other`'s figure the subject has: one quotient for each round that both have, since what slows one down
     /// at that time slows down the other. Counts have none: they follow from the load.
     pub(crate) fn ratio(&self, figure: &str, other: &str) -> Option<Spread> {
-        if Shown::of(figure).unit == Unit::Count {
+        let shown = Shown::of(figure);
+        if shown.unit == Unit::Count || shown.good == Good::Neither {
             return None;
         }
         let subject: BTreeMap<u32, f64> = self.by_round(self.subject()?, figure).collect();
@@ -90,6 +109,47 @@ impl FigureTable {
             .filter_map(|(round, value)| Some(subject.get(&round)? / value))
             .collect();
         (!quotients.is_empty()).then(|| Spread::of(quotients.into_iter()))
+    }
+}
+
+/// The figures of parts that are shown beside each other, where they have them.
+const OF_PARTS: [&str; 8] = [
+    "accepted",
+    "refused",
+    "attempts_per_second",
+    "latency_p50_us",
+    "latency_p99_us",
+    "cpu_us_per_message",
+    "cpu_cores",
+    "rss_peak_bytes",
+];
+
+impl FigureTable {
+    /// A table of the parts of a run: titles, and a row for each server and part. Empty when no part was measured.
+    pub(crate) fn of_parts(&self) -> Vec<Vec<String>> {
+        let columns: Vec<&str> = OF_PARTS
+            .into_iter()
+            .filter(|figure| self.parts.values().flatten().any(|name| owner(name).1 == *figure))
+            .collect();
+        let mut rows = Vec::new();
+        for (server, part) in
+            self.servers.iter().flat_map(|server| self.parts.keys().map(move |part| (server, part)))
+        {
+            let found = |figure: &&str| {
+                let found = self.spread(server, &format!("{part}.{figure}"));
+                found.map_or("-".into(), |found| alone(Shown::of(figure).unit, found.median))
+            };
+            let cells: Vec<String> = columns.iter().map(found).collect();
+            if cells.iter().any(|cell| cell != "-") {
+                let name = if self.servers.len() > 1 { format!("{server}, {part}") } else { part.clone() };
+                rows.push([vec![name], cells].concat());
+            }
+        }
+        if !rows.is_empty() {
+            let titles = columns.iter().map(|figure| Shown::of(figure).label);
+            rows.insert(0, ["load or server".to_owned()].into_iter().chain(titles).collect());
+        }
+        rows
     }
 }
 
@@ -122,7 +182,8 @@ pub(crate) fn expectations(outcome: &Outcome) -> Vec<Expected> {
     let mut all: Vec<Expected> = Vec::new();
     for run in &outcome.runs {
         for expectation in &run.expectations {
-            let (found, failed) = (expectation.found, usize::from(!expectation.met));
+            let failed = usize::from(!expectation.met);
+            let found = expectation.found.unwrap_or(f64::NAN);
             let known =
                 all.iter_mut().find(|known| known.server == run.server && known.text == expectation.text);
             if let Some(known) = known {
@@ -166,7 +227,12 @@ mod tests {
         let table = FigureTable::of(&outcome);
         assert_eq!(table.servers, ["haproxy", "weir"]);
         assert_eq!((table.subject(), table.others()), (Some("weir"), vec!["haproxy"]));
-        assert_eq!(table.figures.first().map(String::as_str), Some("messages_per_second"));
+        assert_eq!(table.figures.first().map(String::as_str), Some("attempts_per_second"));
+        assert!(!table.figures.iter().any(|name| name == "refused"), "none was");
+        assert_eq!(table.parts["scan1"], ["scan1.cpu_us_per_message", "scan1.rss_peak_bytes"]);
+        let parts = table.of_parts();
+        assert_eq!(parts[0], ["load or server", "CPU per message", "peak memory"]);
+        assert_eq!((parts.len(), parts[2][0].as_str()), (3, "weir, scan1"));
         assert_eq!(table.rounds("weir", "lost"), [0.0; 5]);
         assert!(table.spread("weir", "colour").is_none());
         let ratio = table.ratio("cpu_us_per_message", "haproxy").unwrap();
@@ -180,7 +246,7 @@ mod tests {
         let expected = expectations(&outcome);
         assert_eq!(expected.len(), 4);
         assert!(expected.iter().all(|expected| expected.rounds == 5));
-        assert_eq!(expected.iter().map(|expected| expected.failed).sum::<usize>(), 2);
+        assert_eq!(expected.iter().map(|expected| expected.failed).sum::<usize>(), 4);
         let whats: Vec<String> = events(&outcome).into_iter().map(|(_, what)| what).collect();
         assert_eq!(whats, ["reload balancer", "kill -9 scan1", "start scan1"]);
     }

@@ -10,24 +10,17 @@ mod tests;
 
 use std::fmt::Write as _;
 
-use super::LEAST_DEFAULT;
 use super::change::{Change, changes, warnings};
 use super::figure_table::{FigureTable, expectations, rounds};
 use super::number::plain;
-use super::text::METHOD;
+use super::text::{METHOD, counted, programs};
 use crate::result::Outcome;
 use charts::{Chart, Marked, Series, Side};
 
 /// Colours of servers; the one after the last has the first again.
 const COLOURS: usize = 8;
 
-/// The page of an outcome, or of what has changed since `before`.
-#[allow(dead_code, reason = "the commits that follow write pages with it")]
-pub(crate) fn html(outcome: &Outcome, before: Option<&Outcome>) -> String {
-    page(outcome, before, LEAST_DEFAULT)
-}
-
-/// The same, with the least change that matters as a part of the value before.
+/// The page of an outcome, or of what has changed since `before`; the least change that matters is a part of the value before.
 pub(super) fn page(outcome: &Outcome, before: Option<&Outcome>, least: f64) -> String {
     let title = escaped(&outcome.scenario);
     let mut html = format!(
@@ -57,14 +50,18 @@ pub(super) fn page(outcome: &Outcome, before: Option<&Outcome>, least: f64) -> S
 }
 
 fn heading(outcome: &Outcome, before: Option<&Outcome>) -> String {
-    let mut html = format!("<h1>{}</h1>\n<dl class=\"place\">\n", escaped(&outcome.scenario));
+    let mut html = format!("<h1>{}</h1>\n", escaped(&outcome.scenario));
+    if !outcome.about.is_empty() {
+        let _ = writeln!(html, "<p class=\"about\">{}</p>", escaped(&outcome.about));
+    }
+    html.push_str("<dl class=\"place\">\n");
     let mut line = |name: &str, text: &str| {
         let _ = writeln!(html, "<dt>{name}</dt><dd>{}</dd>", escaped(text));
     };
     let when = |outcome: &Outcome| {
         let place = &outcome.place;
         let commit = place.commit.as_deref().map(|commit| format!(", commit {commit}")).unwrap_or_default();
-        format!("{}{commit}, {} rounds", place.date, rounds(outcome))
+        format!("{}{commit}, {}", place.date, counted(rounds(outcome)))
     };
     match before {
         None => line("run", &when(outcome)),
@@ -73,11 +70,13 @@ fn heading(outcome: &Outcome, before: Option<&Outcome>) -> String {
             line("after", &when(outcome));
         }
     }
+    for (index, text) in outcome.setup.iter().enumerate() {
+        line(if index == 0 { "how" } else { "" }, text);
+    }
     line("machine", &outcome.place.machine);
-    let versions: Vec<String> =
-        outcome.place.versions.iter().map(|(server, version)| format!("{server} {version}")).collect();
-    if !versions.is_empty() {
-        line("versions", &versions.join(", "));
+    let programs = programs(outcome);
+    if !programs.is_empty() {
+        line("versions", &programs);
     }
     html.push_str("</dl>\n");
     html
@@ -89,10 +88,10 @@ fn figures(outcome: &Outcome) -> String {
         return String::from("<p>No run has any figure.</p>\n");
     }
     format!(
-        "<h2>Figures</h2>\n<p class=\"note\">Median of {} rounds and, in grey, the least and the most; a ratio is that of one round, in which both ran one after the other.</p>\n{}",
-        rounds(outcome),
+        "<h2>Figures</h2>\n<p class=\"note\">Median of {} and, in grey, the least and the most; a ratio is that of one round, in which both ran one after the other.</p>\n{}",
+        counted(rounds(outcome)),
         tables::figures(&table)
-    )
+    ) + &tables::parts(&table.of_parts())
 }
 
 fn compared(changes: &[Change], least: f64) -> String {

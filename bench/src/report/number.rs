@@ -1,6 +1,6 @@
 //! Numbers for people: one unit and one number of decimals for all that stand side by side.
 
-use super::figures::Unit;
+use crate::figures::Unit;
 
 /// Digits that the smallest number of a row is shown with, at least.
 const DIGITS: i32 = 3;
@@ -25,10 +25,10 @@ const fn steps(unit: Unit) -> &'static [(f64, &'static str)] {
     match unit {
         Unit::Micros => &[(1.0, "us"), (1e3, "ms"), (1e6, "s")],
         Unit::Bytes => &[(1.0, "B"), (KIB, "KiB"), (MIB, "MiB"), (GIB, "GiB")],
-        Unit::BytesPerSecond => &[(1.0, "B/s"), (KIB, "KiB/s"), (MIB, "MiB/s"), (GIB, "GiB/s")],
         Unit::PerSecond => &[(1.0, "/s")],
         Unit::PerMessage => &[(1.0, "/message")],
         Unit::Cores => &[(1.0, "cores")],
+        Unit::Percent => &[(1.0, "%")],
         Unit::Count => &[(1.0, "")],
     }
 }

@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 
 use super::change::{Change, Verdict, changes, warnings};
 use super::figure_table::{FigureTable, events, expectations, rounds};
-use super::figures::{Good, Shown};
 use super::number::{Scale, percent, plain, ratio};
+use crate::figures::{Good, Shown, Unit};
 use crate::result::{Outcome, Spread};
+
+/// Most events that are listed; of more, only the number is.
+const EVENTS_SHOWN_MAX: usize = 20;
 
 /// A table whose columns are as wide as their widest cell; numbers stand to the right.
 #[derive(Default)]
@@ -73,21 +76,35 @@ fn heading(outcome: &Outcome, text: &mut String) {
 
 /// The machine and the programs.
 fn place(outcome: &Outcome, text: &mut String) {
-    let place = &outcome.place;
-    let _ = writeln!(text, "{}", place.machine);
-    let versions: Vec<String> =
-        place.versions.iter().map(|(server, version)| format!("{server} {version}")).collect();
-    if !versions.is_empty() {
-        let _ = writeln!(text, "{}", versions.join(", "));
+    let _ = writeln!(text, "{}", outcome.place.machine);
+    let programs = programs(outcome);
+    if !programs.is_empty() {
+        let _ = writeln!(text, "{programs}");
     }
+}
+
+/// What was measured, with its version: `haproxy: HAProxy version 2.6.12; weir 0.1.0`.
+pub(crate) fn programs(outcome: &Outcome) -> String {
+    let program = |(server, version): (&String, &String)| {
+        if version.starts_with(server.as_str()) { version.clone() } else { format!("{server}: {version}") }
+    };
+    outcome.place.versions.iter().map(program).collect::<Vec<_>>().join("; ")
+}
+
+/// `1 round`, `5 rounds`.
+pub(crate) fn counted(rounds: usize) -> String {
+    if rounds == 1 { "1 round".into() } else { format!("{rounds} rounds") }
 }
 
 fn alone(outcome: &Outcome, text: &mut String) {
     let table = FigureTable::of(outcome);
     heading(outcome, text);
+    let about = Some(&outcome.about).filter(|about| !about.is_empty());
+    for line in about.into_iter().chain(&outcome.setup) {
+        let _ = writeln!(text, "{line}");
+    }
     place(outcome, text);
-    let count = rounds(outcome);
-    let _ = writeln!(text, "\nFigures: median (min..max) of {count} rounds\n");
+    let _ = writeln!(text, "\nFigures: median (min..max) of {}\n", counted(rounds(outcome)));
     let mut columns = Columns::default();
     columns.row(["figure".into(), "unit".into()].into_iter().chain(table.servers.iter().cloned()));
     for figure in &table.figures {
@@ -101,12 +118,20 @@ fn alone(outcome: &Outcome, text: &mut String) {
     }
     columns.print(2, text);
     ratios(&table, text);
+    let parts = table.of_parts();
+    if !parts.is_empty() {
+        text.push_str("\nLoads and servers, median of the rounds\n\n");
+        Columns { rows: parts }.print(1, text);
+    }
     expected(outcome, text);
     let events = events(outcome);
     if !events.is_empty() {
         text.push_str("\nEvents, seconds after the load began\n\n");
-        for (seconds, what) in events {
-            let _ = writeln!(text, "{:>8} {what}", plain(seconds, 1));
+        for (seconds, what) in events.iter().take(EVENTS_SHOWN_MAX) {
+            let _ = writeln!(text, "{:>8} {what}", plain(*seconds, 1));
+        }
+        if events.len() > EVENTS_SHOWN_MAX {
+            let _ = writeln!(text, "{:>8} events in all", events.len());
         }
     }
 }
@@ -146,7 +171,7 @@ fn expected(outcome: &Outcome, text: &mut String) {
             failed => format!("FAILED in {failed} of {}", expected.rounds),
         };
         let (low, high) = expected.found;
-        let found = Scale::of(super::figures::Unit::Count, [low, high].into_iter());
+        let found = Scale::of(Unit::Count, [low, high].into_iter());
         let found = if low.total_cmp(&high).is_eq() {
             found.number(low)
         } else {

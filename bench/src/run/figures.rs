@@ -1,5 +1,8 @@
 //! What nodes cost while loads ran, and the curve of latencies.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use super::sources::Source;
 use super::stage::Stage;
 use crate::cpu::Cpu;
@@ -13,19 +16,35 @@ const CURVE: &[f64] = &[
     97.0, 98.0, 99.0, 99.3, 99.5, 99.7, 99.9, 99.95, 99.99, 99.999, 100.0,
 ];
 
+/// A connection that carries so many messages is a kept one.
+const KEPT_MIN: f64 = 10.0;
+
 /// What the nodes used while one load ran.
 #[derive(Debug)]
 pub(super) struct Cost {
     /// By node, in the order of the scenario.
-    began: Vec<Cpu>,
+    began: Vec<Began>,
     used: Option<Vec<Used>>,
 }
+
+#[derive(Debug)]
+struct Began {
+    cpu: Cpu,
+    threads: Threads,
+    rss_bytes: u64,
+}
+
+/// CPU by thread.
+type Threads = BTreeMap<u32, Duration>;
 
 #[derive(Clone, Copy, Debug)]
 struct Used {
     cpu: Cpu,
+    /// Of the thread that used most.
+    busiest: Duration,
+    rss_before_bytes: u64,
     rss_peak_bytes: u64,
-    rss_last_bytes: u64,
+    rss_after_bytes: u64,
 }
 
 impl Cost {
@@ -33,8 +52,9 @@ impl Cost {
     pub(super) fn begin(stage: &mut Stage<'_>) -> Self {
         let began = stage.standing.iter_mut().map(|standing| {
             let cpu = standing.meter.read();
-            standing.meter.rss_peak_bytes = standing.meter.rss_bytes;
-            cpu
+            let rss_bytes = standing.meter.rss_bytes;
+            standing.meter.rss_peak_bytes = rss_bytes;
+            Began { cpu, threads: standing.meter.threads(), rss_bytes }
         });
         Self { began: began.collect(), used: None }
     }
@@ -45,12 +65,20 @@ impl Cost {
             return;
         }
         let used = stage.standing.iter_mut().zip(&self.began).map(|(standing, began)| Used {
-            cpu: standing.meter.read().since(began),
+            cpu: standing.meter.read().since(&began.cpu),
+            busiest: busiest(&began.threads, &standing.meter.threads()),
+            rss_before_bytes: began.rss_bytes,
             rss_peak_bytes: standing.meter.rss_peak_bytes,
-            rss_last_bytes: standing.meter.rss_bytes,
+            rss_after_bytes: standing.meter.rss_bytes,
         });
         self.used = Some(used.collect());
     }
+}
+
+fn busiest(before: &Threads, after: &Threads) -> Duration {
+    let used =
+        after.iter().map(|(id, used)| used.saturating_sub(before.get(id).copied().unwrap_or_default()));
+    used.max().unwrap_or_default()
 }
 
 /// Adds the costs of each node over the `whole` time, and of the measured one for each load.
@@ -87,24 +115,30 @@ impl Used {
     /// Adds it to the figures, with this before each name.
     fn put(&self, of_load: &Figures, prefix: &str, figures: &mut Figures) {
         let of = |name: &str| of_load.get(name).copied().unwrap_or_default();
-        let (accepted, seconds) = (of("accepted"), of("seconds"));
+        let (answered, connections) = (of("accepted") + of("refused"), of("connections"));
         let mut put = |name: &str, value: f64| figures.insert(format!("{prefix}{name}"), value);
         let total = self.cpu.total.as_secs_f64();
-        if accepted > 0.0 {
-            put("cpu_us_per_message", total * 1e6 / accepted);
-        }
-        if accepted + of("refused") > 0.0 {
-            put("cpu_us_per_attempt", total * 1e6 / (accepted + of("refused")));
+        if answered > 0.0 {
+            put("cpu_us_per_message", total * 1e6 / answered);
         }
         let ticks = self.cpu.user_ticks + self.cpu.system_ticks;
         if ticks > 0 {
             put("cpu_user_percent", 100.0 * real(self.cpu.user_ticks) / real(ticks));
         }
-        if seconds > 0.0 {
-            put("cpu_cores", total / seconds);
+        if total > 0.0 {
+            put("cpu_busiest_thread_percent", 100.0 * self.busiest.as_secs_f64() / total);
         }
+        if of("seconds") > 0.0 {
+            put("cpu_cores", total / of("seconds"));
+        }
+        put("rss_before_bytes", real(self.rss_before_bytes));
         put("rss_peak_bytes", real(self.rss_peak_bytes));
-        put("rss_last_bytes", real(self.rss_last_bytes));
+        put("rss_after_bytes", real(self.rss_after_bytes));
+        // Of connections that come and go, none has memory of its own.
+        if connections > 0.0 && (answered <= 0.0 || answered >= KEPT_MIN * connections) {
+            let more = self.rss_peak_bytes.saturating_sub(self.rss_before_bytes);
+            put("rss_bytes_per_connection", real(more) / connections);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a node has used, over restarts.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::cpu::{self, Cpu};
@@ -25,14 +26,6 @@ impl Default for Meter {
     }
 }
 
-fn sum(one: Cpu, other: Cpu) -> Cpu {
-    Cpu {
-        total: one.total + other.total,
-        user_ticks: one.user_ticks + other.user_ticks,
-        system_ticks: one.system_ticks + other.system_ticks,
-    }
-}
-
 impl Meter {
     /// Reads this process and its descendants from now on.
     pub(crate) fn follow(&mut self, root: u32) {
@@ -42,9 +35,14 @@ impl Meter {
     /// The process is about to end.
     pub(crate) fn let_go(&mut self) {
         self.read();
-        self.before = sum(self.before, std::mem::replace(&mut self.last, NOTHING));
+        self.before = self.before.and(std::mem::replace(&mut self.last, NOTHING));
         self.root = None;
         self.rss_bytes = 0;
+    }
+
+    /// What each thread of its first process has used since that started.
+    pub(crate) fn threads(&self) -> BTreeMap<u32, Duration> {
+        self.root.map(cpu::threads).unwrap_or_default()
     }
 
     /// What was used since the first start. A process that is gone has its last reading.
@@ -60,7 +58,7 @@ impl Meter {
                 self.rss_peak_bytes = self.rss_peak_bytes.max(memory.pss);
             }
         }
-        sum(self.before, self.last)
+        self.before.and(self.last)
     }
 }
 
@@ -72,10 +70,8 @@ mod tests {
     fn busy() -> Process {
         let words = ["sh", "-c", "while :; do :; done"].map(str::to_owned);
         let folder = std::env::temp_dir();
-        let log = "/dev/null".into();
-        let program =
-            Program { words: &words, core: None, folder: &folder, log, is_read: false, environment: &[] };
-        Process::start("a shell", program).expect("there is a shell")
+        Process::start("a shell", Program::plain(&words, None, &folder, "/dev/null".into()))
+            .expect("there is a shell")
     }
 
     #[test]

@@ -214,6 +214,10 @@ impl Play<'_> {
             self.sample(watcher);
         }
         self.settle()?;
+        let rested = Instant::now() + self.scenario.rest;
+        while Instant::now() < rested {
+            self.look()?;
+        }
         self.whole.end(&mut self.stage);
         Ok(())
     }
@@ -370,6 +374,8 @@ impl Play<'_> {
             // What one load did is what all did; said twice, it is only noise.
             figures.retain(|name, _| !name.starts_with(&format!("{}.", load.name)));
         }
+        // What could not be calculated is not there.
+        figures.retain(|_, value| value.is_finite());
         self.run.figures = figures;
         Ok(Played { run: self.run, version, calls: None })
     }

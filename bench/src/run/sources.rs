@@ -13,7 +13,8 @@ use serde_json::Value;
 
 use super::proof::Sent;
 use crate::Result;
-use crate::place::cores;
+use crate::cores::Cores;
+use crate::figures::{FIGURES, Of};
 use crate::process::{Process, Program, shown};
 use crate::scenario::{Figures, Load, Term, braced};
 use crate::source::{self, Sample};
@@ -68,11 +69,16 @@ impl Sources {
         let own = std::env::current_exe()?.to_string_lossy().into_owned();
         let to = to.to_string();
         let time = format!("{}us", lasts.as_micros());
-        let fixed =
-            [&own, "source", &to, "--json", "--samples-to", "/dev/stdout", "--for", &time].map(str::to_owned);
+        let lasts_option = if load.holds { "--hold" } else { "--for" };
+        let mut fixed = [&own, "source", &to, "--json", "--samples-to", "/dev/stdout", lasts_option, &time]
+            .map(str::to_owned)
+            .to_vec();
+        fixed.extend(
+            load.messages.iter().flat_map(|messages| ["--messages".to_owned(), messages.to_string()]),
+        );
         let program = Program {
             words: &[fixed.as_slice(), options].concat(),
-            core: load.core.filter(|core| *core < cores()),
+            cores: load.cores.and_then(Cores::here),
             folder: &self.folder,
             log: self.folder.join(format!("source-{name}.log")),
             is_read: true,
@@ -140,9 +146,10 @@ impl Sources {
         self.running.iter().all(|source| source.ended.is_some())
     }
 
-    /// What each says of its serials.
+    /// What each says of its serials, if it has any.
     pub(super) fn sent(&self) -> Result<Vec<Sent>> {
         let summaries = self.running.iter().filter_map(|source| source.summary.as_ref());
+        let summaries = summaries.filter(|summary| summary.get("serials").is_some());
         Ok(summaries.map(Sent::deserialize).collect::<std::result::Result<_, _>>()?)
     }
 }
@@ -151,6 +158,8 @@ impl Source {
     fn read_summary(&mut self, line: &str) -> Result<()> {
         #[derive(Deserialize)]
         struct Latency {
+            // A load that only holds connections has none.
+            #[serde(default)]
             latency_histogram_us: Vec<(u64, u64)>,
         }
         let summary: Value =
@@ -181,22 +190,6 @@ impl Source {
     }
 }
 
-/// Counts that are summed over sources, by the names of their summaries.
-const COUNTS: &[&str] = &[
-    "attempts",
-    "accepted",
-    "refused",
-    "unsure",
-    "not_taken",
-    "dropped",
-    "connections",
-    "slow_accepted",
-    "unknown_sent",
-    "unknown_refused",
-    "talkers",
-    "talkers_refused",
-];
-
 /// The figures of several sources together; their time is from the first start to the last end.
 pub(super) fn of_summaries<'a>(sources: impl Iterator<Item = &'a Source> + Clone) -> Figures {
     let mut figures = Figures::new();
@@ -205,9 +198,10 @@ pub(super) fn of_summaries<'a>(sources: impl Iterator<Item = &'a Source> + Clone
         // Both have the same bounds.
         let _same = latency.add(source.latency());
         let Some(summary) = &source.summary else { continue };
-        let count = |name: &str| summary.get(name).and_then(Value::as_u64).unwrap_or_default();
-        for name in COUNTS {
-            *figures.entry((*name).to_owned()).or_default() += real(count(name));
+        for name in FIGURES.iter().filter(|figure| figure.of == Of::Count).map(|figure| figure.name) {
+            if let Some(count) = summary.get(name).and_then(Value::as_u64) {
+                *figures.entry(name.to_owned()).or_default() += real(count);
+            }
         }
         for (code, count) in summary.get("codes").and_then(Value::as_object).into_iter().flatten() {
             *figures.entry(format!("refused_{code}")).or_default() +=
@@ -221,8 +215,10 @@ pub(super) fn of_summaries<'a>(sources: impl Iterator<Item = &'a Source> + Clone
         let accepted = figures.get("accepted").copied().unwrap_or_default();
         figures.insert("seconds".into(), seconds);
         let refused = figures.get("refused").copied().unwrap_or_default();
-        figures.insert("messages_per_second".into(), accepted / seconds);
-        figures.insert("attempts_per_second".into(), (accepted + refused) / seconds);
+        if figures.contains_key("attempts") {
+            figures.insert("messages_per_second".into(), accepted / seconds);
+            figures.insert("attempts_per_second".into(), (accepted + refused) / seconds);
+        }
     }
     if !latency.is_empty() {
         for (name, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999)] {

@@ -1,7 +1,6 @@
 //! The nodes of a scenario as running programs: each in a folder of its own, with its rule files for this run's addresses.
 
 use std::fs;
-use std::io::Read as _;
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -12,8 +11,8 @@ use rustix::process::Signal;
 use super::meter::Meter;
 use super::rules;
 use crate::Result;
+use crate::cores::Cores;
 use crate::peers::{self, PeerKind, Setup};
-use crate::place::cores;
 use crate::process::{Process, Program};
 use crate::scenario::{Action, Addresses, Kind, Measured, Node, Scenario};
 use crate::sink::Book;
@@ -176,7 +175,7 @@ impl Standing {
             next_hops: &next_hops,
             dns: measured.dns.as_ref().map(address).transpose()?,
             folder: &self.folder,
-            core: self.node.core.filter(|core| *core < cores()),
+            cores: self.node.cores.and_then(Cores::here),
         };
         let mut server = peers::start(kind, &setup)?;
         server.ready()?;
@@ -208,7 +207,7 @@ impl Standing {
         let environment = if self.node.own_clock { self.clock()? } else { Vec::new() };
         let program = Program {
             words: &words,
-            core: self.node.core.filter(|core| *core < cores()),
+            cores: self.node.cores.and_then(Cores::here),
             folder: &self.folder,
             log: self.folder.join("log"),
             is_read: false,
@@ -276,7 +275,7 @@ impl Standing {
         let kind = self.node.kind.clone();
         let process = self.process()?;
         match kind {
-            Kind::Weir { .. } => process.until(READY_WITHIN, "does not greet", |_| speaks(listen)),
+            Kind::Weir { .. } => process.ready(listen),
             Kind::Sink { .. } | Kind::StandIn { .. } => {
                 process.until(READY_WITHIN, "is not ready", |process| process.log().contains("listening on"))
             }
@@ -313,10 +312,4 @@ impl Standing {
         }
         self.launch(setting)
     }
-}
-
-/// Whether a server says something to who connects; a rule file may let clients wait for it.
-fn speaks(address: SocketAddr) -> bool {
-    let Ok(mut stream) = TcpStream::connect(address) else { return false };
-    stream.set_read_timeout(Some(READY_WITHIN)).is_ok() && matches!(stream.read(&mut [0]), Ok(1))
 }

@@ -13,6 +13,7 @@ use super::{
     Action, EVENTS_MAX, Event, Expectation, Fault, Kind, LOADS_MAX, Load, Measured, NODES_MAX, Node,
     Scenario, Term, braced, figure,
 };
+use crate::cores::Cores;
 use crate::peers::Role;
 use crate::value::duration;
 
@@ -34,6 +35,7 @@ pub(super) fn check(form: Form, path: &Path) -> Checked<Scenario> {
         name: name.into_owned(),
         about: form.about,
         warm_up: form.warm_up.map_or(Ok(WARM_UP), |text| time(&text))?,
+        rest: form.rest.map_or(Ok(Duration::ZERO), |text| time(&text))?,
         measured,
         nodes,
         loads,
@@ -130,7 +132,7 @@ fn group(form: &NodeForm, at: usize, folder: &Path) -> Checked<Vec<Node>> {
         written: address.map_or_else(String::new, |address| address.to_string()),
         written_own: first.map_or_else(String::new, |address| address.to_string()),
         kind: kind.clone(),
-        core: form.core,
+        cores: form.core.map(Cores::one),
         replace: form.replace.clone().into_iter().collect(),
         own_clock: form.own_clock,
     };
@@ -251,7 +253,23 @@ fn load(form: &LoadForm, number: usize, nodes: &[Node]) -> Checked<Load> {
     crate::understands("source", &[&target, words(&plain).as_slice()].concat())
         .map_err(|fault| Fault::new(at, fault))?;
     let from = form.from.as_ref().map_or(Ok(Duration::ZERO), time)?;
-    Ok(Load { name, to, from, lasts, options: words(source), core: form.core })
+    let messages = form.messages.as_ref().map(|messages| *messages.get_ref());
+    if let Some(messages) = form.messages.as_ref().filter(|messages| *messages.get_ref() == 0 || form.hold) {
+        return Err(Fault::new(
+            messages.span().start,
+            "`messages` is at least 1, and a load with `hold` has none",
+        ));
+    }
+    Ok(Load {
+        name,
+        to,
+        from,
+        lasts,
+        messages,
+        holds: form.hold,
+        options: words(source),
+        cores: form.core.map(Cores::one),
+    })
 }
 
 fn measured(form: Spanned<MeasureForm>, nodes: &[Node]) -> Checked<Measured> {

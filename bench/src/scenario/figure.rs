@@ -2,59 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use crate::figures::{FIGURES, Of, known, owner};
+
 /// Figures by name.
 pub(crate) type Figures = BTreeMap<String, f64>;
 
-/// A figure that every load has, as `NAME` for all loads together and as `LOAD.NAME` for one.
-const OF_LOADS: &[&str] = &[
-    "attempts",
-    "accepted",
-    "refused",
-    "unsure",
-    "not_taken",
-    "dropped",
-    "connections",
-    "slow_accepted",
-    "unknown_sent",
-    "unknown_refused",
-    "talkers",
-    "talkers_refused",
-    "seconds",
-    "messages_per_second",
-    "attempts_per_second",
-    "latency_p50_us",
-    "latency_p90_us",
-    "latency_p99_us",
-    "latency_p999_us",
-    "latency_max_us",
-];
-/// A figure that the measured node has, and that it has under `LOAD.NAME` while that load runs; other nodes have it as
-/// `NODE.NAME`.
-const OF_NODES: &[&str] = &[
-    "cpu_us_per_message",
-    "cpu_us_per_attempt",
-    "cpu_user_percent",
-    "cpu_cores",
-    "rss_peak_bytes",
-    "rss_last_bytes",
-];
-/// A figure of the run as a whole that comes from the sinks.
-const OF_SINKS: &[&str] = &[
-    "arrived",
-    "lost",
-    "doubled",
-    "doubled_beyond_unsure",
-    "altered",
-    "out_of_envelope",
-    "unmarked",
-    "foreign",
-];
-/// A figure of the run as a whole.
-const OF_RUN: &[&str] = &["fate_unsure", "events"];
-
-/// All names.
+/// All names that a scenario can use.
 pub(super) fn all() -> Vec<&'static str> {
-    [OF_LOADS, OF_NODES, OF_SINKS, OF_RUN].concat()
+    FIGURES.iter().filter(|figure| figure.of != Of::Compare).map(|figure| figure.name).collect()
 }
 
 /// What a figure's name can be in a scenario.
@@ -68,27 +23,25 @@ pub(super) struct Known<'a> {
 impl Known<'_> {
     /// Explains what is wrong with a name.
     pub(super) fn check(&self, name: &str) -> Result<(), String> {
-        let (owner, figure) = match name.split_once('.') {
-            Some((owner, figure)) => (Some(owner), figure),
-            None => (None, name),
-        };
-        let of_load = OF_LOADS.contains(&figure) || is_code(figure);
-        let of_node = OF_NODES.contains(&figure);
-        if OF_SINKS.contains(&figure) && !self.has_sinks {
+        let (owner, figure) = owner(name);
+        let of = if is_code(figure) { Some(Of::Count) } else { known(figure).map(|figure| figure.of) };
+        if of == Some(Of::Sinks) && !self.has_sinks {
             return Err(format!("`{name}` is what sinks prove, and no node is a sink"));
         }
-        let is_known = match owner {
-            None => {
-                of_load
-                    || of_node && self.is_measured
-                    || OF_RUN.contains(&figure)
-                    || OF_SINKS.contains(&figure)
-            }
-            Some(owner) if self.loads.contains(&owner) => of_load || of_node && self.is_measured,
-            Some(owner) if self.nodes.contains(&owner) => of_node,
-            Some(owner) => return Err(format!("`{name}`: no load or node is called `{owner}`")),
+        let is_known = match (owner, of) {
+            (None, Some(Of::Node)) => self.is_measured,
+            (None, of) => !matches!(of, None | Some(Of::Compare)),
+            (Some(owner), Some(Of::Count | Of::Load)) if self.loads.contains(&owner) => true,
+            // The measured node's, while that load ran.
+            (Some(owner), Some(Of::Node)) if self.loads.contains(&owner) => self.is_measured,
+            (Some(owner), Some(Of::Node)) => self.nodes.contains(&owner),
+            (Some(_), _) => false,
         };
-        if is_known { Ok(()) } else { Err(self.refusal(name, of_node)) }
+        match owner.filter(|owner| !self.loads.contains(owner) && !self.nodes.contains(owner)) {
+            Some(owner) => Err(format!("`{name}`: no load or node is called `{owner}`")),
+            None if is_known => Ok(()),
+            None => Err(self.refusal(name, of == Some(Of::Node))),
+        }
     }
 
     fn refusal(&self, name: &str, of_node: bool) -> String {
@@ -196,6 +149,7 @@ impl Expectation {
             ">" => found > wanted,
             _ => (found - wanted).abs() < EQUAL_WITHIN,
         };
+        let found = Some(found).filter(|found| found.is_finite());
         crate::result::Expectation { text: self.text.clone(), found, met }
     }
 }
@@ -238,7 +192,7 @@ mod tests {
             assert_eq!(known.check(right), Ok(()), "{right}");
         }
         for (wrong, part) in [
-            ("acepted", "there is no figure `acepted`; there are: attempts, accepted"),
+            ("acepted", "there is no figure `acepted`; there are: attempts_per_second, "),
             ("lost", "what sinks prove"),
             ("top.accepted", "no load or node is called `top`"),
             ("lb.accepted", "there is no figure `lb.accepted`"),

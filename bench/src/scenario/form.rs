@@ -13,6 +13,7 @@ use super::Fault;
 pub(super) struct Form {
     pub(super) about: String,
     pub(super) warm_up: Option<Spanned<String>>,
+    pub(super) rest: Option<Spanned<String>>,
     pub(super) measure: Option<Spanned<MeasureForm>>,
     #[serde(default)]
     pub(super) events: Vec<Spanned<String>>,
@@ -62,6 +63,9 @@ pub(super) struct LoadForm {
     pub(super) name: Option<Spanned<String>>,
     pub(super) to: Spanned<String>,
     pub(super) from: Option<Spanned<String>>,
+    pub(super) messages: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(super) hold: bool,
     #[serde(rename = "for")]
     pub(super) lasts: Spanned<String>,
     #[serde(default = "nothing")]

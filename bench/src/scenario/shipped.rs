@@ -27,7 +27,9 @@ const FILES: &[(&str, &str)] = files!(
     "chain/scanner.weir"
     "drain/scenario.toml"
     "flow/scenario.toml"
+    "idle/scenario.toml"
     "kill-scanner/scenario.toml"
+    "large/scenario.toml"
     "mx-clean/mx.weir"
     "mx-clean/scenario.toml"
     "mx-reject/scenario.toml"
@@ -35,6 +37,7 @@ const FILES: &[(&str, &str)] = files!(
     "overload/scenario.toml"
     "reload-every-second/scenario.toml"
     "scanner/scenario.toml"
+    "shards/scenario.toml"
     "sink/scenario.toml"
     "sink/sink.weir"
 );

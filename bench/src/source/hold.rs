@@ -59,7 +59,8 @@ impl Load {
         let reason = held.reason.take();
         if self.options.json {
             let summary = json!({
-                "sessions": held.all, "opened": opened, "failed": failed, "reason": reason, "held": kept, "lost": lost,
+                "sessions": held.all, "connections": opened, "not_taken": failed, "reason": reason, "held": kept,
+                "connections_lost": lost,
                 "seconds_to_open": seconds_to_open, "seconds_idle": idle.elapsed().as_secs_f64(),
             });
             println!("{summary}");

@@ -53,7 +53,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "RATE")]
     pub(super) rate: Option<Rate>,
     /// Send no mail: open all sessions up to the reply to EHLO, leave them idle for this time from the moment when the last is
-    /// open, and say QUIT. A line on standard error says when they are open.
+    /// open, and say QUIT. A line on standard error says when they are open. If the limit of descriptors allows fewer, they are fewer.
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["messages", "within", "rate", "per_connection"])]
     pub(super) hold: Option<Duration>,
     /// Messages on one connection; 0 is any number.

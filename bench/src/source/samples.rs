@@ -10,8 +10,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::Load;
-use super::tally::shown;
 use crate::Result;
+use crate::figures::Unit;
+use crate::report::alone;
 
 /// Most samples that a summary has; later ones are only written to the file.
 const SAMPLES_MAX: usize = 100_000;
@@ -64,7 +65,7 @@ impl Samples {
 
     fn add(&mut self, sample: Sample, accepted: u64, failed: u64) {
         self.bar.set_position(accepted);
-        let p99 = shown(sample.latency_p99_us);
+        let p99 = alone(Unit::Micros, sample.latency_p99_us);
         self.bar.set_message(format!("{:.0}/s, p99 {p99}, {failed} not accepted", sample.rate));
         if let Some(file) = &mut self.file {
             let line = serde_json::to_string(&sample).unwrap_or_default();

@@ -7,6 +7,8 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use super::samples::Sample;
+use crate::figures::Unit;
+use crate::report::alone;
 use crate::value::real;
 
 /// Longest latency that is told apart, in microseconds: an hour.
@@ -206,7 +208,8 @@ impl std::fmt::Display for Summary {
         let number = |name: &str| self.0.get(name).and_then(Value::as_u64).unwrap_or_default();
         let real = |name: &str| self.0.get(name).and_then(Value::as_f64).unwrap_or_default();
         let latency = |name: &str| {
-            shown(self.0.pointer(&format!("/latency_us/{name}")).and_then(Value::as_f64).unwrap_or(0.0))
+            let us = self.0.pointer(&format!("/latency_us/{name}")).and_then(Value::as_f64);
+            alone(Unit::Micros, us.unwrap_or(0.0))
         };
         writeln!(
             f,
@@ -232,11 +235,6 @@ impl std::fmt::Display for Summary {
         }
         Ok(())
     }
-}
-
-/// Microseconds, readable.
-pub(super) fn shown(us: f64) -> String {
-    if us < 1000.0 { format!("{us:.0} us") } else { format!("{:.2} ms", us / 1000.0) }
 }
 
 #[cfg(test)]

@@ -25,8 +25,12 @@ impl Sink {
 
     /// Another server of the harness.
     pub(crate) fn of(command: &str, arguments: &[&str]) -> Self {
-        let mut child = bench(&[command, "--listen", "127.0.0.1:0", "--for", "30s", "--json"])
-            .args(arguments)
+        Self::started(bench(&[command, "--listen", "127.0.0.1:0", "--for", "30s", "--json"]).args(arguments))
+    }
+
+    /// Any that says where it listens.
+    pub(crate) fn started(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -49,16 +53,26 @@ impl Sink {
 
     /// Ends it as a user does and returns its summary.
     pub(crate) fn end(self) -> (ExitStatus, Value) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.ask_to_end();
         self.summary()
     }
 
+    pub(crate) fn ask_to_end(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
     /// Waits until it ends by itself; its exit status and its summary.
-    pub(crate) fn summary(mut self) -> (ExitStatus, Value) {
+    pub(crate) fn summary(self) -> (ExitStatus, Value) {
+        let (status, output) = self.output();
+        (status, serde_json::from_str(&output).expect("one line of JSON"))
+    }
+
+    /// The same for one whose summary is text.
+    pub(crate) fn output(mut self) -> (ExitStatus, String) {
         let mut output = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut output).unwrap();
-        (self.child.wait().unwrap(), serde_json::from_str(&output).expect("one line of JSON"))
+        (self.child.wait().unwrap(), output)
     }
 }
 

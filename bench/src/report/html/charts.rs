@@ -1,11 +1,11 @@
 //! Which plots a page has, and what is drawn in them.
 
 use super::super::figure_table::{FigureTable, events, runs_of};
-use super::super::figures::{Good, Shown, Unit};
 use super::super::number::{Scale, alone};
 use super::axis::{Axis, nines, percentile_of};
 use super::plot::{Inside, Plot, Style};
 use super::strip::{Row, strip};
+use crate::figures::{Good, Shown, Unit};
 use crate::result::{Outcome, Run, Sample, Spread};
 use crate::value::real;
 

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use super::super::change::{Change, Verdict};
 use super::super::figure_table::{Expected, FigureTable};
-use super::super::figures::{Shown, Unit};
 use super::super::number::{Scale, percent, ratio};
 use super::super::text::{change_cells, change_scale};
 use super::escaped;
+use crate::figures::{Good, Shown, Unit};
 use crate::result::{Outcome, Spread};
 
 /// The name of a figure, which tells what it is when pointed at.
@@ -48,6 +48,30 @@ pub(super) fn figures(table: &FigureTable) -> String {
             html.push_str(&cells(table.ratio(figure, other).as_ref(), ratio));
         }
         html.push_str("</tr>\n");
+    }
+    html.push_str("</tbody></table></div>\n");
+    html
+}
+
+/// The parts of the run: the first row are titles.
+pub(super) fn parts(rows: &[Vec<String>]) -> String {
+    let Some((titles, rows)) = rows.split_first() else { return String::new() };
+    let row = |cells: &[String], start: &str, end: &str| {
+        cells.iter().skip(1).fold(String::new(), |row, text| row + start + &escaped(text) + end)
+    };
+    let first = |cells: &[String]| escaped(cells.first().map_or("", String::as_str));
+    let mut html = format!(
+        "<h2>Loads and servers</h2>\n<p class=\"note\">Median of the rounds.</p>\n<div class=\"scroll\"><table>\n<thead><tr><th>{}</th>{}</tr></thead>\n<tbody>\n",
+        first(titles),
+        row(titles, "<th class=\"n\">", "</th>")
+    );
+    for cells in rows {
+        let _ = writeln!(
+            html,
+            "<tr><th scope=\"row\">{}</th>{}</tr>",
+            first(cells),
+            row(cells, "<td class=\"n\">", "</td>")
+        );
     }
     html.push_str("</tbody></table></div>\n");
     html
@@ -171,12 +195,8 @@ fn ratio_tile(table: &FigureTable, subject: &str, figure: &str, found: &Spread) 
     }
     for (index, (other, spread)) in ratios.iter().enumerate() {
         let class = match (shown.good, spread.min > 1.0, spread.max < 1.0) {
-            (super::super::figures::Good::Up, true, _) | (super::super::figures::Good::Down, _, true) => {
-                " good"
-            }
-            (super::super::figures::Good::Up, _, true) | (super::super::figures::Good::Down, true, _) => {
-                " bad"
-            }
+            (Good::Up, true, _) | (Good::Down, _, true) => " good",
+            (Good::Up, _, true) | (Good::Down, true, _) => " bad",
             _ => "",
         };
         let (middle, range) = (ratio(spread.median), format!("{}..{}", ratio(spread.min), ratio(spread.max)));

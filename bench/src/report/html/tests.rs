@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 use super::super::sample;
 use super::*;
 
+fn html(outcome: &Outcome, before: Option<&Outcome>) -> String {
+    page(outcome, before, 0.01)
+}
+
 /// Measures the page inside a frame of each width: what sticks out of it, and names in plots that lie on each other or
 /// outside of their drawing.
 const MEASURE: &str = r"
