@@ -23,12 +23,6 @@ pub const RECEIVE_SPARES_MAX: usize = 256;
 pub const INBOX_BUFFERS_MAX: usize = 8;
 /// How often tokio gets its turn on a thread that has work all the time.
 pub const GUEST_EVERY: Duration = Duration::from_millis(1);
-/// From so many completions in [`GUEST_EVERY`] on, a thread that waits gathers
-pub const GATHER_FROM: usize = 50;
-/// so many,
-pub const GATHER_COMPLETIONS: u32 = 4;
-/// but not longer than this: a tenth of the time of a message at that rate.
-pub const GATHER_WITHIN: Duration = Duration::from_micros(30);
 /// How often tasks run in a row, at most 61 of them each time, before the ring has its turn.
 pub const RUNS_PER_TURN_MAX: usize = 64;
 /// How long a ring that ends waits for the kernel to let go of its memory.
@@ -144,6 +138,8 @@ pub const MESSAGE_WITHIN: Duration = Duration::from_hours(1);
 /// How long other servers are tried for a message: a client waits for ten minutes (RFC 5321, 4.5.3.2.6), and sends again what is
 /// accepted after that.
 pub const RETRY_WITHIN: Duration = Duration::from_mins(5);
+/// How far the load of a shard must have risen, in bytes, for its memory to be given back when it falls to half.
+pub const EBB_BYTES: usize = 4 << 20;
 /// Connections that wait in the kernel to be accepted, for each listening socket.
 pub const LISTEN_BACKLOG: i32 = 4096;
 /// How long shards may take to serve a new generation: none of them waits for anything meanwhile.

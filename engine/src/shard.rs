@@ -21,7 +21,7 @@ use crate::dns::Dns;
 use crate::facts::Facts;
 use crate::generation::{Generation, Listener, Reread};
 use crate::id::IdSource;
-use crate::limits::STOP_POLL;
+use crate::limits::{EBB_BYTES, STOP_POLL};
 use crate::local::Local;
 use crate::log::Log;
 use crate::lookups::{Scanners, Sources};
@@ -316,9 +316,46 @@ fn serves(facts: &Facts) -> bool {
 const IDLE_EVERY: Duration = Duration::from_secs(1);
 
 async fn close_idle(shard: std::rc::Weak<Shard>) {
+    let mut tide = Tide::default();
     loop {
         tokio::time::sleep(IDLE_EVERY).await;
         let Some(shard) = shard.upgrade() else { return };
         shard.local.connections.close_idle().await;
+        let sessions = shard.progress.sessions.load(Relaxed) * SESSION_BYTES;
+        if tide.ebbs(sessions + shard.local.store.held()) {
+            ring::give_back_memory();
+        }
+    }
+}
+
+/// About what an idle session takes.
+const SESSION_BYTES: usize = 4 << 10;
+
+/// The load of a shard, in bytes: when it has fallen to half of what it was, much of what was freed is free for good.
+#[derive(Default)]
+struct Tide {
+    highest: usize,
+}
+
+impl Tide {
+    fn ebbs(&mut self, load: usize) -> bool {
+        let has_ebbed = self.highest >= EBB_BYTES && load <= self.highest / 2;
+        self.highest = if has_ebbed { load } else { self.highest.max(load) };
+        has_ebbed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_given_back_once_when_the_load_has_fallen_to_half() {
+        let mut tide = Tide::default();
+        let mib = 1 << 20;
+        let loads = [mib, 0, 10 * mib, 6 * mib, 5 * mib, 0, 0, 40 * mib, 19 * mib, 9 * mib, mib];
+        let ebbs: Vec<bool> = loads.iter().map(|load| tide.ebbs(*load)).collect();
+        let at: Vec<usize> = (0..ebbs.len()).filter(|&index| ebbs[index]).collect();
+        assert_eq!(at, [4, 5, 8, 9, 10]);
     }
 }

@@ -34,6 +34,11 @@ impl Store {
         Rc::new(Self { held: Cell::new(0), most })
     }
 
+    /// How much is held, in bytes.
+    pub fn held(&self) -> usize {
+        self.held.get()
+    }
+
     /// Whether there is no room for another message.
     pub fn is_full(&self) -> bool {
         self.held.get() >= self.most

@@ -25,10 +25,7 @@ use super::buffers::Buffers;
 use super::listener::Backlog;
 use super::stream::{Inbox, Outbox};
 use super::{RingError, Socket};
-use crate::limits::{
-    GATHER_COMPLETIONS, GATHER_FROM, GATHER_WITHIN, GUEST_EVERY, RING_COMPLETIONS, RING_END_WITHIN,
-    RING_ENTRIES,
-};
+use crate::limits::{GUEST_EVERY, RING_COMPLETIONS, RING_END_WITHIN, RING_ENTRIES};
 
 thread_local! {
     /// The driver of this thread, while it is inside of `run`: only then can anything be submitted.
@@ -58,20 +55,6 @@ pub(super) struct Driver {
     /// one for each would cost more than what is waited for.
     tick: Box<Timespec>,
     is_ticking: Cell<bool>,
-    /// Completions since the timer was set, and whether there were so many before that a wait may gather some.
-    completed: Cell<usize>,
-    gathers: Cell<bool>,
-    /// The kernel (6.12) knows how to gather.
-    can_gather: Cell<bool>,
-}
-
-/// `struct io_uring_getevents_arg`, with the time that it has since Linux 6.12.
-#[repr(C)]
-struct Gathering {
-    sigmask: u64,
-    sigmask_bytes: u32,
-    min_wait_us: u32,
-    timeout: u64,
 }
 
 /// An operation in flight.
@@ -143,9 +126,6 @@ impl Driver {
             guests: Cell::new(0),
             tick: Box::new(Timespec::from(GUEST_EVERY)),
             is_ticking: Cell::new(false),
-            completed: Cell::new(0),
-            gathers: Cell::new(false),
-            can_gather: Cell::new(true),
         });
         driver.hear_bell();
         Ok(driver)
@@ -235,47 +215,19 @@ impl Driver {
     }
 
     fn submit(&self, may_wait: bool) -> io::Result<()> {
-        let submitted = if may_wait && self.gathers.get() && self.can_gather.get() {
-            self.gather()
-        } else {
-            let mut ring = self.ring.borrow_mut();
-            let queued = u32::try_from(ring.submission().len()).unwrap_or(u32::MAX);
-            // SAFETY: no argument is given that could name memory.
-            unsafe {
-                ring.submitter().enter::<libc::sigset_t>(queued, may_wait.into(), ENTER_GETEVENTS, None)
-            }
+        let mut ring = self.ring.borrow_mut();
+        let queued = u32::try_from(ring.submission().len()).unwrap_or(u32::MAX);
+        // SAFETY: no argument is given that could name memory.
+        let submitted = unsafe {
+            ring.submitter().enter::<libc::sigset_t>(queued, may_wait.into(), ENTER_GETEVENTS, None)
         };
         match submitted {
             Ok(_) => Ok(()),
-            // The time has passed, a signal came, completions must be reaped first, or the kernel has no memory at the moment.
-            Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(libc::EINTR | libc::EBUSY | libc::EAGAIN | libc::ETIME)
-                ) =>
-            {
+            // A signal came, completions must be reaped first, or the kernel has no memory for more at the moment.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EBUSY | libc::EAGAIN)) => {
                 Ok(())
             }
             Err(error) => Err(error),
-        }
-    }
-
-    /// Waits for several completions, but not longer than [`GATHER_WITHIN`] if there is one. On a busy thread going to sleep and waking
-    /// up for each costs more than what is to be done.
-    fn gather(&self) -> io::Result<usize> {
-        let min_wait_us = u32::try_from(GATHER_WITHIN.as_micros()).unwrap_or(u32::MAX);
-        let wait = Gathering { sigmask: 0, sigmask_bytes: 0, min_wait_us, timeout: 0 };
-        let mut ring = self.ring.borrow_mut();
-        let queued = u32::try_from(ring.submission().len()).unwrap_or(u32::MAX);
-        let flags = ENTER_GETEVENTS | ENTER_EXT_ARG;
-        // SAFETY: the argument is the structure that the flag announces, and names no memory.
-        let submitted = unsafe { ring.submitter().enter(queued, GATHER_COMPLETIONS, flags, Some(&wait)) };
-        match submitted {
-            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                self.can_gather.set(false);
-                Ok(0)
-            }
-            submitted => submitted,
         }
     }
 
@@ -283,14 +235,10 @@ impl Driver {
     fn complete(&self, token: u64, result: i32, flags: u32) -> bool {
         match token {
             NOBODY => {}
-            TICK => {
-                self.is_ticking.set(false);
-                self.gathers.set(self.completed.take() >= GATHER_FROM);
-            }
+            TICK => self.is_ticking.set(false),
             BELL if cqueue::more(flags) => {}
             BELL => self.hear_bell(),
             _ => {
-                self.completed.set(self.completed.get() + 1);
                 self.complete_slot(usize::try_from(token).unwrap_or(usize::MAX), result, flags);
                 return true;
             }
@@ -437,8 +385,6 @@ impl Driver {
 
 /// `IORING_ENTER_GETEVENTS`: do the work that was put off (`DEFER_TASKRUN`) even if nothing is waited for.
 const ENTER_GETEVENTS: u32 = 1;
-/// `IORING_ENTER_EXT_ARG`: the argument says how to wait.
-const ENTER_EXT_ARG: u32 = 8;
 
 fn event() -> Result<OwnedFd, RingError> {
     // SAFETY: a plain system call; its result is checked and nobody else has the descriptor.
@@ -481,6 +427,13 @@ impl Drop for Inside {
             std::mem::forget(Rc::clone(&self.0));
         }
     }
+}
+
+/// Gives the system back what the allocator keeps of memory that was freed on this thread. The allocator does so by itself only when
+/// it is asked for more, which on a thread that has become quiet nobody does. Takes time with the size of the heap.
+pub fn give_back_memory() {
+    // SAFETY: it touches only the allocator's own free memory.
+    unsafe { libmimalloc_sys::mi_collect(true) };
 }
 
 /// The driver of this thread, inside of `run`.
