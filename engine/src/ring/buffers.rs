@@ -70,6 +70,12 @@ impl Buffers {
         }
     }
 
+    /// Lets go of all buffers; the kernel has forgotten them.
+    pub(super) fn drop_all(&mut self) {
+        self.lent.clear();
+        self.spare = Vec::new();
+    }
+
     fn lend(&mut self, number: u16) {
         let Some(buffer) = self.lent.get_mut(usize::from(number)) else { return };
         let Some(entry) = self.entries.0.get_mut(usize::from(self.tail) % RECEIVE_BUFFERS) else { return };

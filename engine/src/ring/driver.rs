@@ -55,6 +55,8 @@ pub(super) struct Driver {
     /// one for each would cost more than what is waited for.
     tick: Box<Timespec>,
     is_ticking: Cell<bool>,
+    /// The receive buffers are to be made anew, and memory to be given back.
+    renews: Cell<bool>,
 }
 
 /// An operation in flight.
@@ -126,6 +128,7 @@ impl Driver {
             guests: Cell::new(0),
             tick: Box::new(Timespec::from(GUEST_EVERY)),
             is_ticking: Cell::new(false),
+            renews: Cell::new(false),
         });
         driver.hear_bell();
         Ok(driver)
@@ -162,6 +165,21 @@ impl Driver {
             .user_data(BELL);
         // SAFETY: it names no memory, and the descriptor lives as long as the ring.
         unsafe { self.push(&poll) };
+    }
+
+    /// Gives back memory. The receive buffers are among what was freed, one here and one there, and would keep all of it: they are made
+    /// anew in between.
+    fn renew_buffers(&self) -> io::Result<()> {
+        let ring = self.ring.borrow();
+        ring.submitter().unregister_buf_ring(Buffers::GROUP)?;
+        let mut buffers = self.buffers.borrow_mut();
+        buffers.drop_all();
+        // SAFETY: it touches only the allocator's own free memory.
+        unsafe { libmimalloc_sys::mi_collect(true) };
+        *buffers = Buffers::new();
+        let (address, entries) = buffers.place();
+        // SAFETY: as in `new`.
+        unsafe { ring.submitter().register_buf_ring(address, entries, Buffers::GROUP) }
     }
 
     /// Queues an entry; it goes to the kernel with the next [`turn`](Self::turn).
@@ -201,6 +219,10 @@ impl Driver {
             );
             if taken.is_empty() {
                 *self.taken.borrow_mut() = taken;
+                // No completion is left that speaks of a buffer.
+                if self.renews.take() {
+                    self.renew_buffers()?;
+                }
                 return Ok(count);
             }
             for (token, result, flags) in taken.drain(..) {
@@ -429,11 +451,13 @@ impl Drop for Inside {
     }
 }
 
-/// Gives the system back what the allocator keeps of memory that was freed on this thread. The allocator does so by itself only when
-/// it is asked for more, which on a thread that has become quiet nobody does. Takes time with the size of the heap.
+/// Gives the system back what the allocator keeps of memory that was freed on this thread, at the end of the ring's turn. The allocator
+/// does so by itself only when it is asked for more, which on a thread that has become quiet nobody does. Takes milliseconds
+/// after a time of much load.
 pub fn give_back_memory() {
-    // SAFETY: it touches only the allocator's own free memory.
-    unsafe { libmimalloc_sys::mi_collect(true) };
+    if let Some(driver) = driver() {
+        driver.renews.set(true);
+    }
 }
 
 /// The driver of this thread, inside of `run`.

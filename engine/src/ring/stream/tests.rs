@@ -313,3 +313,24 @@ fn a_full_queue_loses_nothing() {
         assert_eq!(joined(reader).await, count);
     });
 }
+
+#[test]
+fn connections_go_on_when_memory_is_given_back() {
+    on_ring(async {
+        let (ours, mut theirs) = pair().await;
+        for round in 0..5 {
+            let reading = ours.read(Vec::new(), 100);
+            tokio::pin!(reading);
+            // The receive is armed, with the buffers of before.
+            tokio::select! {
+                biased;
+                _ = &mut reading => panic!("nothing was sent"),
+                () = tokio::time::sleep(Duration::from_millis(3)) => {}
+            }
+            crate::ring::give_back_memory();
+            tokio::time::sleep(Duration::from_millis(3)).await;
+            theirs.write_all(&[b'0' + round; 7]).unwrap();
+            assert_eq!(reading.await.1, [b'0' + round; 7]);
+        }
+    });
+}
