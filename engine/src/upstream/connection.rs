@@ -149,6 +149,10 @@ impl Connections {
                     // The client's reply does not wait for the farewell.
                     ring::spawn(connection.quit());
                 } else if connection.settle(spec).await {
+                    if connection.input.unread().is_empty() {
+                        // What waits needs no buffer.
+                        ring::recycle(connection.input.lend(0));
+                    }
                     connection.used = Instant::now();
                     connection.idle_until = connection.used + spec.reuse_idle;
                     self.keep(address, connection);
