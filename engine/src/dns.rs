@@ -165,6 +165,8 @@ impl Upstream {
         in_flight.insert(question.clone(), waiting.clone());
         let (server, question) = (Rc::clone(&self.0), question.clone());
         ring::spawn(async move {
+            // The resolver's sockets are tokio's, which is to be listened to at once.
+            let _listening = ring::Guest::enter();
             let answer = server.resolve(&question).await;
             server.in_flight.borrow_mut().remove(&question);
             found.send_replace(Some(answer));
