@@ -85,6 +85,14 @@ fn one_fault_does_not_hide_the_next() {
     assert_eq!(lines, [2, 4, 6, 7, 10, 12]);
 }
 
+/// One inside of a value in a text was overlooked, and what was printed of the tree could not be read.
+#[test]
+fn a_control_character_is_a_fault_wherever_it_stands() {
+    for text in ["use \"{a\u{c}b}\"", "use \"{f(\"a\u{c}b\")}\"", "use \"a\u{c}b\"", "use\u{c} \"a\""] {
+        assert!(codes(&format!("weir 1\n{text}\n")).contains(&"W0111"), "{text:?}");
+    }
+}
+
 #[test]
 fn nesting_is_bounded() {
     let fits = format!("weir 1\nrule A = {}a{}\n", "(".repeat(NESTING_MAX), ")".repeat(NESTING_MAX));

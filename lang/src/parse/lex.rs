@@ -286,6 +286,8 @@ impl Lexer<'_> {
                     None => break,
                 },
                 None | Some(b'{' | b'\\' | b'\n' | b'(' | b'[') => break,
+                // Read as text, it is found and named.
+                Some(byte) if is_control(*byte) => break,
                 Some(_) => {}
             }
             at += 1;
@@ -308,7 +310,9 @@ impl Lexer<'_> {
             return None;
         }
         let rest = self.bytes.get(start + 1..)?;
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | b'{' | b'}' | b'\n'))?;
+        let length = rest
+            .iter()
+            .position(|byte| matches!(byte, b'"' | b'\\' | b'{' | b'}' | b'\n') || is_control(*byte))?;
         (rest.get(length) == Some(&b'"')).then_some(start + 1 + length)
     }
 
