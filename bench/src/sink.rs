@@ -251,8 +251,6 @@ async fn accept_always(sink: Rc<Sink>, listener: Listener) {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Without it, replies may be late, but they come.
-        let _slower = stream.set_nodelay();
         sink.open.set(sink.open.get() + 1);
         {
             let mut counts = sink.counts.borrow_mut();

@@ -244,8 +244,6 @@ impl Accepting {
             let reply = listener.full.reply();
             return shard.turn_away(stream, &listener.label, peer, "full", &reply);
         };
-        // Every write is a whole batch of replies, so there is nothing for the kernel to wait for.
-        let _slower = stream.set_nodelay();
         facts.stressed = seat.stressed;
         let session = Box::new(Session::new(Rc::clone(&shard.local), stream, seat, facts));
         ring::spawn(session.serve(Open::new(shard)));

@@ -143,8 +143,9 @@ mod tests {
                 }
             }
             let client = TcpStream::connect(local).unwrap();
-            let (_stream, peer) = listener.accept().await.unwrap().unwrap();
+            let (stream, peer) = listener.accept().await.unwrap().unwrap();
             assert_eq!(peer, client.local_addr().unwrap());
+            assert!(stream.is_nodelay(), "from its listener");
         })
         .unwrap();
     }

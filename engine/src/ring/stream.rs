@@ -319,6 +319,11 @@ impl Stream {
         self.socket.options().set_tcp_nodelay(true)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_nodelay(&self) -> bool {
+        self.socket.options().tcp_nodelay().unwrap_or(false)
+    }
+
     /// Ends one or both directions; operations that wait there end. No error when the peer has already gone.
     pub fn shutdown(&self, how: Shutdown) {
         self.socket.shutdown(how);
