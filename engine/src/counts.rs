@@ -212,7 +212,7 @@ fn plain_word(answer: &Answer) -> &'static str {
         Answer::Unknown => "unknown",
         Answer::Missing => "missing",
         Answer::Text(_) | Answer::State { .. } => "found",
-        Answer::Bool(true) => "true",
+        Answer::Bool(true) | Answer::Said(_) => "true",
         Answer::Bool(false) => "false",
     }
 }

@@ -175,6 +175,14 @@ impl Facts {
         self.answers.get(usize::from(slot.0)).unwrap_or(&Answer::Unknown)
     }
 
+    /// The beginning of what the client sent before the greeting.
+    pub fn said_early(&self) -> Option<&[u8]> {
+        self.answers.iter().find_map(|answer| match answer {
+            Answer::Said(said) => Some(&**said),
+            _ => None,
+        })
+    }
+
     /// Forgets what was found for this phase and those after it: they begin anew.
     pub fn forget_from(&mut self, phase: Phase) {
         for (answer, slot) in self.answers.iter_mut().zip(self.generation.plan.slots()) {

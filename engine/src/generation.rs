@@ -232,8 +232,10 @@ pub enum Refusal {
 }
 
 /// The waits of `greet`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greet {
+    /// What the client is told at once; `None` is the text of the greeting, an empty one is nothing.
+    pub teaser: Option<Box<str>>,
     /// Ordinarily.
     pub after: Duration,
     /// When the listener is stressed.

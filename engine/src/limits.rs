@@ -31,6 +31,9 @@ pub const RING_END_WITHIN: Duration = Duration::from_secs(2);
 /// Below the kernel's `UIO_MAXIOV` of 1024.
 pub const GATHER_PIECES_MAX: usize = 64;
 
+/// What is kept of the words that a client sent before the greeting, in bytes.
+pub const EARLY_BYTES_MAX: usize = 128;
+
 /// How often a shard looks for overdue sessions; a deadline is late by at most two of these.
 pub const WATCH_TICK: Duration = Duration::from_millis(100);
 

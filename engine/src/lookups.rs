@@ -22,7 +22,7 @@ use crate::decide::{Gather, unknown};
 use crate::dns::{self, Dns, Upstream};
 use crate::facts::{Answer, Facts};
 use crate::generation::{Clamav, Dnsbl, Greet, Question};
-use crate::limits::DNS_LOOKUP_WITHIN;
+use crate::limits::{DNS_LOOKUP_WITHIN, EARLY_BYTES_MAX};
 use crate::question;
 use crate::ring::{Stream, Watch};
 use crate::scheme::Phase;
@@ -239,9 +239,15 @@ impl Lookups {
         };
         self.waited = true;
         let wait = greet.wait(facts);
+        if wait.is_zero() {
+            return Some(Answer::Bool(false));
+        }
+        let teaser = greet.teaser(facts);
         self.spawn(facts, slot, async move {
-            tokio::time::sleep(wait).await;
-            Answer::Bool(stream.has_input())
+            match early(&stream, teaser, wait).await {
+                Some(said) => Answer::Said(said.into()),
+                None => Answer::Bool(false),
+            }
         });
         None
     }
@@ -278,7 +284,28 @@ impl Gather for Lookups {
     }
 }
 
+/// Sends the first line of the greeting and waits before the rest; what the client sends meanwhile ends the wait, and is given back as far as
+/// [`EARLY_BYTES_MAX`].
+pub async fn early(stream: &Stream, teaser: Vec<u8>, wait: Duration) -> Option<Vec<u8>> {
+    let (_gone, _) = stream.post(teaser).await;
+    tokio::select! {
+        biased;
+        has_come = stream.has_come() => has_come.then(|| stream.peek(EARLY_BYTES_MAX)),
+        () = tokio::time::sleep(wait) => None,
+    }
+}
+
 impl Greet {
+    /// The first line of the greeting; empty when there is none.
+    pub fn teaser(&self, facts: &Facts) -> Vec<u8> {
+        let usual = || format!("{} ESMTP", facts.listener.name);
+        match self.teaser.as_deref() {
+            Some("") => Vec::new(),
+            Some(text) => format!("220-{text}\r\n").into_bytes(),
+            None => format!("220-{}\r\n", usual()).into_bytes(),
+        }
+    }
+
     /// The wait that this client gets.
     pub fn wait(&self, facts: &Facts) -> Duration {
         if facts.passed {

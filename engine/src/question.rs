@@ -67,7 +67,7 @@ pub fn mail_domain(facts: &Facts) -> Result<String, Answer> {
 /// The `greet` that this phase has come by.
 pub fn greet(facts: &Facts, scratch: &Scratch) -> Option<Greet> {
     scratch.actions().iter().rev().find_map(|&statement| match facts.generation.act(statement) {
-        Act::Greet(greet) if !facts.generation.plan.statement(statement).shadow => Some(*greet),
+        Act::Greet(greet) if !facts.generation.plan.statement(statement).shadow => Some(greet.clone()),
         _ => None,
     })
 }

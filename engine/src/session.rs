@@ -183,11 +183,13 @@ impl Session {
         }
         let began = Instant::now();
         self.facts.now = self.local.unix_seconds();
+        self.watched.set_interruptible(phase == Phase::Connect);
         match phase {
             // In a box, because an idle session should not hold the room that this wants.
             Phase::Message => Box::pin(self.judge_message()).await,
             _ => self.judge_command(phase).await,
         }
+        self.watched.set_interruptible(false);
         self.local.counts().phase_took(phase, began.elapsed());
     }
 

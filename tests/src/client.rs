@@ -71,19 +71,25 @@ impl Client {
         self.reply()
     }
 
+    /// Reads one line, without its line end.
+    pub fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        match self.stream.read_line(&mut line)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(line.trim_end().to_owned()),
+        }
+    }
+
     /// Reads a reply, of several lines if it has them.
     pub fn reply(&mut self) -> io::Result<Reply> {
         let mut lines: Vec<String> = Vec::new();
         loop {
-            let mut line = String::new();
-            if self.stream.read_line(&mut line)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
+            let line = self.line()?;
             let last = line.as_bytes().get(3) != Some(&b'-');
-            lines.push(line.trim_end().to_owned());
+            let code = line.get(..3).and_then(|code| code.parse().ok());
+            let code = code.ok_or_else(|| io::Error::other(format!("no reply: {line:?}")))?;
+            lines.push(line);
             if last {
-                let code = line.get(..3).and_then(|code| code.parse().ok());
-                let code = code.ok_or_else(|| io::Error::other(format!("no reply: {line:?}")))?;
                 return Ok(Reply { code, text: lines.join("\n") });
             }
         }

@@ -106,7 +106,8 @@ fn send(args: Args<'_>, pools: &[Arc<Pool>]) -> Act {
 fn greet(args: Args<'_>) -> Greet {
     let after = wait(args.duration());
     let of = |word| args.after(word).and_then(Args::duration).map_or(after, |given| wait(Some(given)));
-    Greet { after, stressed: of("stressed"), remembered: of("remembered") }
+    let teaser = args.after("teaser").and_then(Args::text).map(Box::from);
+    Greet { teaser, after, stressed: of("stressed"), remembered: of("remembered") }
 }
 
 fn wait(given: Option<Duration>) -> Duration {

@@ -17,6 +17,8 @@ pub enum Answer {
     Text(Box<[u8]>),
     /// Yes or no.
     Bool(bool),
+    /// Yes, and with these words: what a client sent before the greeting.
+    Said(Box<[u8]>),
     /// One of the states of a `static` [`weir_lang::scheme::AnswerSpec`], by index, with what it carries.
     State {
         /// The state.
@@ -42,6 +44,7 @@ impl Answer {
             Self::Missing => Value::Missing,
             Self::Text(text) => Value::Text(text),
             Self::Bool(yes) => Value::Bool(*yes),
+            Self::Said(_) => Value::Bool(true),
             Self::State { state, .. } => Value::State(*state),
         }
     }

@@ -14,6 +14,7 @@ pub(super) const READERS: &[Reader] = &[
     |facts, _| Value::Int(i64::from(facts.port)),
     |_, _| Value::Missing,
     |_, _| Value::Missing,
+    |facts, _| facts.said_early().map_or(Value::Missing, Value::Text),
     |facts, _| Value::Bool(facts.passed),
     |facts, _| Value::Text(facts.listener.name.as_bytes()),
     |facts, _| Value::Text(facts.process.host_name.as_bytes()),

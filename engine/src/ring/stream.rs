@@ -136,11 +136,16 @@ impl Inbox {
             }
             None => {}
         }
+        self.wait(socket, context);
+        Poll::Pending
+    }
+
+    /// Has the kernel receive, and its next arrival wake the task.
+    fn wait(self: &Rc<Self>, socket: &Rc<Socket>, context: &Context<'_>) {
         if let Receiving::No = self.receiving.get() {
             self.receiving.set(Receiving::Armed(arm_receive(socket, self)));
         }
         self.waker.set(Some(context.waker().clone()));
-        Poll::Pending
     }
 
     /// Puts the rest of an arrival back in front.
@@ -234,6 +239,42 @@ impl Stream {
             self.inbox.put_back(arrived);
         }
         (Ok(count), buffer)
+    }
+
+    /// Waits until something has arrived, which stays to be read, or the input has ended; false when it has ended.
+    pub async fn has_come(&self) -> bool {
+        poll_fn(|context| {
+            if !self.inbox.arrived.borrow().is_empty() {
+                return Poll::Ready(true);
+            }
+            if self.inbox.end.get().is_some() {
+                return Poll::Ready(false);
+            }
+            self.inbox.wait(&self.socket, context);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until the input has ended, whatever else arrives: at most [`INBOX_BUFFERS_MAX`] arrivals, behind which an end is not seen.
+    pub async fn is_gone(&self) {
+        poll_fn(|context| {
+            if self.inbox.end.get().is_some() {
+                return Poll::Ready(());
+            }
+            if self.inbox.arrived.borrow().len() < INBOX_BUFFERS_MAX {
+                self.inbox.wait(&self.socket, context);
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// A copy of what has arrived first and was not read, at most `at_most` bytes of it.
+    pub fn peek(&self, at_most: usize) -> Vec<u8> {
+        let arrived = self.inbox.arrived.borrow();
+        let first = arrived.front().map(Vec::as_slice).unwrap_or_default();
+        first.get(..first.len().min(at_most)).unwrap_or_default().to_vec()
     }
 
     /// Begins to write all of `buffer` and gives back an empty one for the next time. Waits only while the write before is not

@@ -139,6 +139,15 @@ pub const FIELDS: &[FieldSpec] = &[
         "drop 521 5.5.1 \"please wait for the greeting\" if client.spoke_early",
     ),
     held(
+        "client.said_early",
+        Type::Text,
+        CONNECT,
+        By::Peer,
+        "The beginning of what the client sent before the greeting, at most 128 bytes; `missing` when it sent nothing, and before \
+         `client.spoke_early` was asked. The log's `pregreet` line has it too.",
+        "drop 521 5.5.1 \"this is no web server\" if client.spoke_early and client.said_early begins \"GET \"",
+    ),
+    held(
         "client.passed",
         Type::Bool,
         CONNECT,

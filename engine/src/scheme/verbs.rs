@@ -187,10 +187,13 @@ pub const VERBS: &[VerbSpec] = &[
                 Value(Duration),
                 Maybe(&[Comma, Word("stressed"), Value(Duration)]),
                 Maybe(&[Comma, Word("remembered"), Value(Duration)]),
+                Maybe(&[Comma, Word("teaser"), Value(Text)]),
             ],
-            doc: "Waits before the 220. A client that talks meanwhile has `client.spoke_early`. `stressed` is the wait when the \
-                  listener is stressed, `remembered` that for a client kept by `remember ... as passed`; both are the first \
-                  wait when not given. At most 120s.",
+            doc: "Waits before the 220. At once the client gets a first line of a greeting that has more lines (`220-`), as postscreen \
+                  sends it: who takes it for the whole and talks is no mail server, has `client.spoke_early`, and its wait is over. \
+                  `stressed` is the wait when the listener is stressed, `remembered` that for a client kept by `remember ... as \
+                  passed`; both are the first wait when not given. At most 120s. `teaser` is the text of that line; by default that of \
+                  the greeting, and with `\"\"` there is none. Without a wait there is none either.",
             example: "greet after 6s, stressed 2s, remembered 0s",
         },
         flow: Flow::Continues,

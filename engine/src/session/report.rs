@@ -32,6 +32,13 @@ impl Session {
             .emit();
     }
 
+    /// The client sent this before the greeting.
+    pub(super) fn log_pregreet(&self, said: &[u8]) {
+        self.local.counts().protocol_error(&self.facts.listener.label, "pregreet");
+        let after = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.event("pregreet").field("after_ms", after).field("said", said).emit();
+    }
+
     pub(super) fn log_disconnect(&self) {
         self.local.counts().session_took(&self.facts.listener.label, self.began.elapsed());
         self.event("disconnect")

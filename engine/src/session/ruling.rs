@@ -8,7 +8,8 @@ use weir_smtp::Reply;
 use super::Session;
 use crate::facts::shown;
 use crate::facts::{Facts, Key};
-use crate::generation::{Act, Refusal};
+use crate::generation::{Act, Greet, Refusal};
+use crate::lookups::early;
 use crate::scheme::Phase;
 
 /// What becomes of a command or a message.
@@ -67,16 +68,42 @@ impl Session {
                     let text = shown(statement, *text, &self.facts, &self.scratch);
                     self.log_note(phase, statement, &text);
                 }
-                Act::Delay(wait) => tokio::time::sleep(*wait).await,
-                Act::Greet(greet) => greeted = Some(greet.wait(&self.facts)),
+                Act::Delay(wait) => self.pause(*wait).await,
+                Act::Greet(greet) => greeted = Some(greet.clone()),
                 Act::Quarantine(folder) => self.quarantine(folder).await,
                 _ => {}
             }
         }
-        // A wait that `client.spoke_early` has not already made.
-        if let Some(wait) = greeted.filter(|_| !self.lookups.has_waited()) {
-            tokio::time::sleep(wait).await;
+        if let Some(greet) = greeted {
+            self.greet(&greet).await;
         }
+    }
+
+    /// Waits before the greeting, unless `client.spoke_early` has had it done, and says who did not.
+    async fn greet(&self, greet: &Greet) {
+        let wait = greet.wait(&self.facts);
+        if wait.is_zero() {
+            return;
+        }
+        let said = if self.lookups.has_waited() {
+            self.facts.said_early().map(<[u8]>::to_vec)
+        } else {
+            early(&self.stream, greet.teaser(&self.facts), wait).await
+        };
+        if let Some(said) = said {
+            self.log_pregreet(&said);
+        }
+    }
+
+    /// Waits before the reply, or until the client is gone or, outside of a transaction, the process ends.
+    async fn pause(&self, wait: std::time::Duration) {
+        self.watched.set_interruptible(!self.server.in_transaction());
+        tokio::select! {
+            biased;
+            () = self.stream.is_gone() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+        self.watched.set_interruptible(false);
     }
 
     fn remember(&self, statement: StatementId, key: usize, seconds: u64, name: &str) {
