@@ -116,18 +116,21 @@ impl Session {
 
     /// Writes what is to be said and reads; false when the client is gone.
     async fn exchange(&mut self) -> bool {
+        if !self.server.in_message() && self.transaction.wire.bytes() > 0 {
+            // Given up between its chunks.
+            self.transaction.drop_message();
+        }
         let answers = !self.server.output().is_empty();
         if !self.flush().await {
             return false;
         }
         let timeouts = &self.facts.listener.timeouts;
-        let (within, whole_within) = if self.server.in_body() {
-            (timeouts.data, MESSAGE_WITHIN)
-        } else {
-            (timeouts.command, timeouts.command)
-        };
-        // What follows our last reply has a bound as a whole too, or a byte now and then would hold a seat for ever.
-        let due = match self.due.filter(|_| !answers) {
+        let in_message = self.server.in_message();
+        let within = if self.server.in_body() { timeouts.data } else { timeouts.command };
+        let whole_within = if in_message { MESSAGE_WITHIN } else { timeouts.command };
+        // What follows our last reply has a bound as a whole too, or a byte now and then would hold a seat for ever; and so has a
+        // message in chunks, each of which is answered.
+        let due = match self.due.filter(|_| !answers || in_message) {
             Some(due) => due,
             None => *self.due.insert(self.watched.due(whole_within)),
         };
@@ -172,6 +175,10 @@ impl Session {
     /// Judges what the machine asks about, and answers it.
     async fn judge(&mut self, stage: Stage) {
         let phase = phase_of(stage);
+        if stage == Stage::Data {
+            // The message has its own time.
+            self.due = None;
+        }
         self.lookups.settle_found(&mut self.facts);
         self.learn(stage);
         if stage == Stage::Data && self.local.store.is_full() {

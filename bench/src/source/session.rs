@@ -297,11 +297,10 @@ impl Session {
 impl Load {
     /// A machine that has heard nothing yet.
     fn new_client(&self) -> Client {
-        let usable = if self.options.no_pipelining {
-            Extensions::ALL.without(Extension::Pipelining)
-        } else {
-            Extensions::ALL
-        };
-        Client::new(Arc::clone(&self.client)).with_usable(usable)
+        let mut client = Client::new(Arc::clone(&self.client));
+        if self.options.no_pipelining {
+            client.use_only(Extensions::ALL.without(Extension::Pipelining));
+        }
+        client
     }
 }

@@ -84,6 +84,8 @@ pub enum CommandFault {
     UnknownParameter,
     /// A known parameter with a value that makes no sense, or said twice.
     ParameterValue,
+    /// `BODY=BINARYMIME` (RFC 3030, 3), which is not offered: lines would have no ends, and no next hop of ours may have it.
+    Binary,
     /// A BDAT whose size cannot be read: nobody knows where its chunk ends and the next command begins.
     Chunk,
 }
@@ -217,7 +219,7 @@ impl MailParameters {
             let bytes = value.and_then(size).ok_or(CommandFault::ParameterValue)?;
             once(self.declared_bytes.replace(bytes).is_none())
         } else if is("BODY", Extension::EightBitMime) {
-            let body = value.and_then(body_type).ok_or(CommandFault::ParameterValue)?;
+            let body = body_type(value.unwrap_or_default())?;
             once(self.body.replace(body).is_none())
         } else if is("SMTPUTF8", Extension::SmtpUtf8) {
             once(value.is_none() && !std::mem::replace(&mut self.is_utf8, true))
@@ -238,12 +240,15 @@ fn size(value: &str) -> Option<u64> {
     (digits && fits).then(|| value.parse().unwrap_or(u64::MAX))
 }
 
-fn body_type(value: &str) -> Option<BodyType> {
-    if value.eq_ignore_ascii_case("7BIT") {
-        Some(BodyType::SevenBit)
-    } else if value.eq_ignore_ascii_case("8BITMIME") {
-        Some(BodyType::EightBit)
+fn body_type(value: &str) -> Result<BodyType, CommandFault> {
+    let is = |name: &str| value.eq_ignore_ascii_case(name);
+    if is("7BIT") {
+        Ok(BodyType::SevenBit)
+    } else if is("8BITMIME") {
+        Ok(BodyType::EightBit)
+    } else if is("BINARYMIME") {
+        Err(CommandFault::Binary)
     } else {
-        None
+        Err(CommandFault::ParameterValue)
     }
 }

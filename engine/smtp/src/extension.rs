@@ -67,8 +67,8 @@ impl Extensions {
     pub const NONE: Self = Self(0);
     /// All that this crate speaks.
     pub const ALL: Self = Self((1 << Extension::ALL.len()) - 1);
-    /// What a server offers unless it is told otherwise: TLS needs a certificate, and chunks a shell that knows them.
-    pub const USUAL: Self = Self::ALL.without(Extension::Chunking).without(Extension::StartTls);
+    /// What a server offers unless it is told otherwise: TLS needs a certificate.
+    pub const USUAL: Self = Self::ALL.without(Extension::StartTls);
 
     /// The set with one more member.
     #[must_use]
@@ -80,6 +80,12 @@ impl Extensions {
     #[must_use]
     pub const fn without(self, extension: Extension) -> Self {
         Self(self.0 & !extension.bit())
+    }
+
+    /// The members that both sets have.
+    #[must_use]
+    pub const fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     /// Whether the extension is a member.

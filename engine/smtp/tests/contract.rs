@@ -39,7 +39,7 @@ fn replies_to_a_pipelined_group_leave_together() {
     server.answer(Answer::Accept);
     assert_eq!(server.next(&mut input), Need::Bytes);
     let output = String::from_utf8(std::mem::take(server.output())).unwrap();
-    assert_eq!(output.lines().count(), 1 + 7 + 3);
+    assert_eq!(output.lines().count(), 1 + 8 + 3);
     assert!(output.ends_with("354 End data with <CR><LF>.<CR><LF>\r\n"));
 }
 
@@ -185,7 +185,8 @@ fn a_client_says_which_reply_it_waits_for() {
 fn a_client_uses_only_what_it_may() {
     let without = Extensions::ALL.without(Extension::Pipelining).without(Extension::Size);
     let config = Arc::new(ClientConfig { name: "mx.example.org".into() });
-    let mut client = Client::new(config).with_usable(without);
+    let mut client = Client::new(config);
+    client.use_only(without);
     let mut input = Input::default();
     input.push(b"220 x\r\n");
     assert_eq!(client.next(&mut input), ClientNeed::Bytes);

@@ -94,7 +94,12 @@ impl<'a> Args<'a> {
 
     /// The first word.
     pub(crate) fn word(self) -> Option<&'a str> {
-        self.0.iter().find_map(|arg| match arg {
+        self.words().next()
+    }
+
+    /// All words.
+    pub(crate) fn words(self) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter_map(|arg| match arg {
             Arg::Word(word) => Some(word.as_str()),
             _ => None,
         })

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use weir_lang::plan::Declared;
-use weir_smtp::ServerConfig;
 use weir_smtp::server::LineBreaks;
+use weir_smtp::{Extension, Extensions, ServerConfig};
 
 use super::args::{Args, setting, settings};
 use crate::clamd::{Host, Settings};
@@ -59,6 +59,7 @@ fn server_config(declared: &Declared, host_name: &str) -> ServerConfig {
     if setting(declared, "line_breaks").is_some_and(|args| args.has("normalise")) {
         config.line_breaks = LineBreaks::Normalise;
     }
+    config.extensions = without_withheld(declared, config.extensions);
     let limits = &mut config.limits;
     limits.body.message_bytes_max = MESSAGE_BYTES_MAX;
     limits.bad_commands_max = BAD_COMMANDS_MAX;
@@ -80,6 +81,12 @@ fn server_config(declared: &Declared, host_name: &str) -> ServerConfig {
         limits.bad_commands_max = small(commands);
     }
     config
+}
+
+/// What is left of extensions when those that `extensions without` names are gone.
+fn without_withheld(declared: &Declared, extensions: Extensions) -> Extensions {
+    let words = setting(declared, "extensions").into_iter().flat_map(Args::words);
+    words.filter_map(Extension::parse).fold(extensions, Extensions::without)
 }
 
 /// The largest message that is taken when a listener does not say.
@@ -122,6 +129,7 @@ pub(super) fn pool(declared: &Declared) -> PoolSpec {
         waiting_for: waiting.and_then(Args::duration).unwrap_or(Duration::from_secs(20)),
         reuse_transactions: reuse.and_then(Args::number).map_or(1000, small),
         reuse_idle: reuse.and_then(Args::duration).unwrap_or(Duration::from_secs(30)),
+        usable: without_withheld(declared, Extensions::ALL),
         timeouts: setting(declared, "timeouts").map(pool_timeouts).unwrap_or_default(),
         empty: setting(declared, "empty")
             .and_then(Args::reply)

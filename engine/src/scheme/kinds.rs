@@ -79,6 +79,10 @@ pub const KINDS: &[KindSpec] = &[
     },
 ];
 
+/// Extensions of ESMTP that can be left out, as the wire names them.
+const WITHHELD: &[Part] =
+    &[Word("without"), Repeat(&[OneOf(&[&[Word("PIPELINING")], &[Word("SMTPUTF8")], &[Word("CHUNKING")]])])];
+
 const LISTENER: &[SettingSpec] = &[
     required(
         "bind",
@@ -134,6 +138,12 @@ const LISTENER: &[SettingSpec] = &[
         "What a bare CR or LF in a message is: `strict` refuses it with 550 5.5.2 (default), `normalise` makes CRLF of it on the \
          way. Only CRLF.CRLF ends a message in both.",
         "line_breaks normalise",
+    ),
+    once(
+        "extensions",
+        WITHHELD,
+        "Extensions that EHLO does not offer, and that are refused therefore. All that weir knows are offered by default.",
+        "extensions without CHUNKING, SMTPUTF8",
     ),
     once(
         "stressed",
@@ -249,6 +259,12 @@ const POOL: &[SettingSpec] = &[
         "How long to wait for the connection (default 5s), a reply to a command (5m), the server to take the message (3m) and \
          the reply to the final dot (10m); RFC 5321, 4.5.3.2.",
         "timeouts connect 2s, dot 10m",
+    ),
+    once(
+        "extensions",
+        WITHHELD,
+        "Extensions that are not used with these servers, whatever they offer.",
+        "extensions without CHUNKING",
     ),
     once(
         "empty",

@@ -245,6 +245,8 @@ impl Connection {
         // All together: a reply that comes byte by byte does not hold a slot for ever.
         self.due = self.watched.due(command + data + dot);
         let reused = self.transactions > 0;
+        // Another pool may have used the connection before.
+        self.client.use_only(spec.usable);
         self.transactions += 1;
         let form = self.form(parcel);
         let mut is_sent = false;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use weir_smtp::{Enhanced, Reply};
+use weir_smtp::{Enhanced, Extensions, Reply};
 
 /// The reply of a phase, as a rule file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +100,8 @@ pub struct PoolSpec {
     pub reuse_transactions: u32,
     /// How long an unused connection is kept.
     pub reuse_idle: Duration,
+    /// Extensions of ESMTP that are used where a server offers them.
+    pub usable: Extensions,
     /// Bounds of waits on a server.
     pub timeouts: Timeouts,
     /// The reply when no server can take the message.

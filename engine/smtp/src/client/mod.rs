@@ -177,6 +177,9 @@ pub struct Client {
     config: Arc<ClientConfig>,
     state: State,
     usable: Extensions,
+    /// All that the server offers and we know.
+    known: Extensions,
+    /// What of that may be used.
     offered: Extensions,
     /// The server's SIZE; 0 if it gave none.
     message_bytes_max: u64,
@@ -198,6 +201,7 @@ impl Client {
             config,
             state: State::Greeting,
             usable: Extensions::ALL,
+            known: Extensions::NONE,
             offered: Extensions::NONE,
             message_bytes_max: 0,
             script: Script::default(),
@@ -210,12 +214,11 @@ impl Client {
         }
     }
 
-    /// Uses no extension but these, whatever the server offers; to be said before EHLO is answered. A client that takes
-    /// `PIPELINING` out sends each command after the reply to the one before.
-    #[must_use]
-    pub const fn with_usable(mut self, usable: Extensions) -> Self {
+    /// Uses no extension but these from now on, whatever the server offers. A client that takes `PIPELINING` out sends each
+    /// command after the reply to the one before.
+    pub fn use_only(&mut self, usable: Extensions) {
         self.usable = usable;
-        self
+        self.offered = self.known.common(usable);
     }
 
     /// Goes on as far as the input allows.
@@ -349,7 +352,7 @@ impl Client {
 
     fn unfit(&self, envelope: &Envelope, message_bytes: u64) -> Option<Unfit> {
         let lacks = |extension| !self.offered.has(extension);
-        if self.message_bytes_max > 0 && message_bytes > self.message_bytes_max {
+        if self.message_bytes_max > 0 && !lacks(Extension::Size) && message_bytes > self.message_bytes_max {
             Some(Unfit::TooLarge)
         } else if envelope.is_utf8 && lacks(Extension::SmtpUtf8) {
             Some(Unfit::NeedsUtf8)
@@ -418,15 +421,13 @@ impl Client {
         for line in text.split_terminator("\r\n").skip(1) {
             let mut words = line.get(4..).unwrap_or_default().split_ascii_whitespace();
             let Some(extension) = words.next().and_then(Extension::parse) else { continue };
-            if !self.usable.has(extension) {
-                continue;
-            }
-            self.offered = self.offered.with(extension);
+            self.known = self.known.with(extension);
             if extension == Extension::Size {
                 self.message_bytes_max =
                     words.next().and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
             }
         }
+        self.offered = self.known.common(self.usable);
     }
 
     fn take_command_reply(&mut self, code: u16, reply: Range<usize>, is_last: bool) {

@@ -15,6 +15,10 @@ use crate::reply::Reply;
 use crate::stage::Stage;
 use crate::stuffer::Stuffer;
 
+/// A chunk of up to so many times the largest message is read over to be refused in order. A larger one would be read for nothing for as
+/// long as its client liked.
+const CHUNK_READ_OVER_MAX: u64 = 2;
+
 /// The chunk that was announced last, and how the message stands.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
@@ -30,6 +34,9 @@ pub(super) struct Chunks {
 
 impl Server {
     pub(super) fn bdat(&mut self, bytes: u64, is_last: bool) {
+        if bytes > self.config.limits.body.message_bytes_max.saturating_mul(CHUNK_READ_OVER_MAX) {
+            return self.close(&replies::CHUNK_TOO_LARGE);
+        }
         self.chunks.left_bytes = bytes;
         self.chunks.is_last = is_last;
         match self.transaction {

@@ -329,6 +329,12 @@ impl Server {
         matches!(self.state, State::Body | State::Spoiled(_) | State::Chunk | State::Swallowing)
     }
 
+    /// Whether a part of the message was read, in which case what follows the replies is still the same message: with BDAT, each
+    /// chunk is answered.
+    pub const fn in_message(&self) -> bool {
+        self.in_body() || matches!(self.transaction, Transaction::InChunks)
+    }
+
     /// Serves the next command line, if there is one.
     fn read_command(&mut self, input: &mut Input) -> Option<Need> {
         let unread = input.unread();

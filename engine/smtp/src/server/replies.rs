@@ -34,6 +34,8 @@ pub(super) const CHUNKS_BEGUN: Reply<'static> = reply(503, (5, 5, 1), "The messa
 pub(super) const NOT_SERVED: Reply<'static> = reply(503, (5, 5, 1), "Not served; only QUIT is taken");
 pub(super) const NEEDS_UTF8: Reply<'static> = reply(553, (5, 6, 7), "Address needs SMTPUTF8");
 pub(super) const TOO_LARGE: Reply<'static> = reply(552, (5, 3, 4), "Message too large");
+pub(super) const CHUNK_TOO_LARGE: Reply<'static> =
+    reply(552, (5, 3, 4), "Chunk far larger than a message may be, closing");
 pub(super) const TOO_MANY_RECIPIENTS: Reply<'static> = reply(452, (4, 5, 3), "Too many recipients");
 pub(super) const TOO_MANY_ERRORS: Reply<'static> = reply(421, (4, 7, 0), "Too many errors");
 pub(super) const TOO_MANY_IDLE: Reply<'static> = reply(421, (4, 7, 0), "Too many commands without a message");
@@ -52,6 +54,7 @@ pub(super) const fn command_fault(fault: CommandFault) -> Reply<'static> {
         CommandFault::Recipient(fault) => address_fault(fault, 3),
         CommandFault::NeedsUtf8 => NEEDS_UTF8,
         CommandFault::UnknownParameter => reply(555, (5, 5, 4), "Parameter not recognised"),
+        CommandFault::Binary => reply(555, (5, 5, 4), "BINARYMIME is not taken; 8BITMIME is"),
         CommandFault::Chunk => reply(501, (5, 5, 4), "Malformed BDAT; its chunk has no known end"),
         CommandFault::ParameterValue => reply(501, (5, 5, 4), "Malformed parameter"),
     }
