@@ -77,8 +77,18 @@ pub struct Lookups {
     tasks: JoinSet<Found>,
     /// For each slot the task that was begun for it.
     begun: Vec<Option<AbortHandle>>,
+    /// The wait before the greeting: it is no task, because very many clients may wait.
+    greeting: Option<Greeting>,
     waited: bool,
     took: Vec<(Slot, Duration)>,
+}
+
+/// The wait of `greet`.
+struct Greeting {
+    slot: Slot,
+    /// What is said at its beginning.
+    teaser: Vec<u8>,
+    until: Instant,
 }
 
 /// What a task has found.
@@ -91,7 +101,15 @@ struct Found {
 impl Lookups {
     /// None yet.
     pub fn new(sources: Rc<Sources>, stream: Option<Rc<Stream>>) -> Self {
-        Self { sources, stream, tasks: JoinSet::new(), begun: Vec::new(), waited: false, took: Vec::new() }
+        Self {
+            sources,
+            stream,
+            tasks: JoinSet::new(),
+            begun: Vec::new(),
+            greeting: None,
+            waited: false,
+            took: Vec::new(),
+        }
     }
 
     /// Drops what is under way for this phase and those after it.
@@ -108,6 +126,7 @@ impl Lookups {
     /// Drops all that is under way: the slots of another generation are others.
     pub fn forget_all(&mut self) {
         self.begun.clear();
+        self.greeting = None;
         self.tasks.abort_all();
     }
 
@@ -234,7 +253,7 @@ impl Lookups {
     }
 
     fn spoke_early(&mut self, facts: &Facts, scratch: &Scratch, slot: Slot) -> Option<Answer> {
-        let (Some(greet), Some(stream)) = (question::greet(facts, scratch), self.stream.clone()) else {
+        let (Some(greet), Some(_)) = (question::greet(facts, scratch), &self.stream) else {
             return Some(Answer::Bool(false));
         };
         self.waited = true;
@@ -242,14 +261,19 @@ impl Lookups {
         if wait.is_zero() {
             return Some(Answer::Bool(false));
         }
-        let teaser = greet.teaser(facts);
-        self.spawn(facts, slot, async move {
-            match early(&stream, teaser, wait).await {
-                Some(said) => Answer::Said(said.into()),
-                None => Answer::Bool(false),
-            }
+        self.greeting.get_or_insert_with(|| Greeting {
+            slot,
+            teaser: greet.teaser(facts),
+            until: Instant::now() + wait,
         });
         None
+    }
+
+    /// The wait before the greeting is over, or the client has spoken.
+    fn end_greeting(&mut self) -> Option<(Slot, Answer)> {
+        let slot = self.greeting.take()?.slot;
+        let said = self.stream.as_ref().map(|stream| stream.peek(EARLY_BYTES_MAX)).unwrap_or_default();
+        Some((slot, if said.is_empty() { Answer::Bool(false) } else { Answer::Said(said.into()) }))
     }
 }
 
@@ -267,13 +291,26 @@ impl Gather for Lookups {
     }
 
     async fn next(&mut self, until: Option<Instant>) -> Option<(Slot, Answer)> {
+        if let (Some(greeting), Some(stream)) = (&mut self.greeting, &self.stream)
+            && !greeting.teaser.is_empty()
+        {
+            let (_gone, _) = stream.post(std::mem::take(&mut greeting.teaser)).await;
+        }
         loop {
-            let ended = match until {
-                None => self.tasks.join_next_with_id().await,
-                Some(until) => tokio::time::timeout_at(until, self.tasks.join_next_with_id()).await.ok()?,
+            let greeted = self.greeting.as_ref().map(|greeting| greeting.until);
+            let wake = until.into_iter().chain(greeted).min();
+            let stream = self.stream.as_ref().filter(|_| greeted.is_some());
+            let ended = tokio::select! {
+                biased;
+                ended = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => ended?,
+                () = stirs(stream), if stream.is_some() => return self.end_greeting(),
+                () = sleep_until(wake), if wake.is_some() => {
+                    return if wake == greeted { self.end_greeting() } else { None };
+                }
+                else => return None,
             };
             // A look-up that was aborted belongs to a phase that is over.
-            if let Some(found) = self.found(ended?) {
+            if let Some(found) = self.found(ended) {
                 return Some(found);
             }
         }
@@ -284,14 +321,26 @@ impl Gather for Lookups {
     }
 }
 
-/// Sends the first line of the greeting and waits before the rest; what the client sends meanwhile ends the wait, and is given back as far as
+/// Begins the greeting and waits before the rest; what the client sends meanwhile ends the wait, and is given back as far as
 /// [`EARLY_BYTES_MAX`].
 pub async fn early(stream: &Stream, teaser: Vec<u8>, wait: Duration) -> Option<Vec<u8>> {
     let (_gone, _) = stream.post(teaser).await;
-    tokio::select! {
-        biased;
-        has_come = stream.has_come() => has_come.then(|| stream.peek(EARLY_BYTES_MAX)),
-        () = tokio::time::sleep(wait) => None,
+    tokio::time::timeout(wait, stream.has_come()).await.ok()?.then(|| stream.peek(EARLY_BYTES_MAX))
+}
+
+/// Waits until a client sends something or is gone.
+async fn stirs(stream: Option<&Rc<Stream>>) {
+    match stream {
+        Some(stream) => _ = stream.has_come().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for a time that may never come.
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -308,3 +308,23 @@ const fn phase_of(stage: Stage) -> Phase {
         Stage::Message => Phase::Message,
     }
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most room that a session takes, in bytes, beside what its facts and streams hold: many thousands wait to be greeted. What is
+    /// rare belongs into a box.
+    const SESSION_BYTES_MAX: usize = 1536;
+    const FUTURE_BYTES_MAX: usize = 640;
+
+    fn future_bytes<F: Future>(_: impl Fn(Box<Session>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn who_waits_holds_little() {
+        assert!(size_of::<Session>() <= SESSION_BYTES_MAX, "{}", size_of::<Session>());
+        let future = future_bytes(|session| session.serve(()));
+        assert!(future <= FUTURE_BYTES_MAX, "{future}");
+    }
+}

@@ -70,7 +70,8 @@ impl Session {
                 }
                 Act::Delay(wait) => self.pause(*wait).await,
                 Act::Greet(greet) => greeted = Some(greet.clone()),
-                Act::Quarantine(folder) => self.quarantine(folder).await,
+                // In a box, because it is rare, and whoever waits to be greeted holds the room for all that is done here.
+                Act::Quarantine(folder) => Box::pin(self.quarantine(folder)).await,
                 _ => {}
             }
         }
