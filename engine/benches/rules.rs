@@ -9,13 +9,13 @@ use std::sync::Arc;
 use criterion::Criterion;
 use weir::config::{self, Base, Overrides};
 use weir::facts::{Answer, Facts, Mailbox};
-use weir::generation::{Generation, Question};
+use weir::generation::{Generation, Names, Question};
 use weir::mail::Message;
 use weir::process::Process;
 use weir::question::state_of;
 use weir::rehearse::stuff;
 use weir::scheme::Phase;
-use weir::scheme::fields::{LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER};
+use weir::scheme::fields::{LISTED_ANSWER, VIRUS_ANSWER};
 use weir_lang::plan::{Ending, Step};
 use weir_lang::value::Slot;
 
@@ -56,9 +56,10 @@ fn facts(generation: &Arc<Generation>, rcpt: &[u8]) -> Result<Facts, String> {
         let answer = match generation.question(slot) {
             Question::Dnsbl(_) => Answer::state(state_of(&LISTED_ANSWER, "clean")),
             Question::Clamav(_) => Answer::state(state_of(&VIRUS_ANSWER, "clean")),
-            Question::SenderMx => Answer::state(state_of(&MX_ANSWER, "present")),
             Question::SpokeEarly => Answer::Bool(false),
-            Question::ReverseName => Answer::Text(b"mail.example.net".as_slice().into()),
+            Question::Names(Names::Reverse) => Answer::Text(b"mail.example.net".as_slice().into()),
+            // The first state of each of these is the good one.
+            Question::Names(_) => Answer::state(0),
             Question::Unanswerable => Answer::Unknown,
         };
         facts.settle(slot, answer);

@@ -7,10 +7,9 @@ use weir_lang::eval::{RuleState, Scratch};
 use weir_lang::value::Slot;
 
 use crate::facts::{Answer, Facts};
-use crate::generation::{Generation, Question};
+use crate::generation::Generation;
 use crate::metrics::{Counter, Histogram, Metric, Registry, Timer, names};
 use crate::scheme::Phase;
-use crate::scheme::fields::{LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER};
 
 /// The values of labels.
 type Labels = Box<[Box<str>]>;
@@ -192,12 +191,7 @@ impl Counts {
 
 /// A look-up's answer in a word.
 pub fn result_word(generation: &Generation, slot: Slot, answer: &Answer) -> &'static str {
-    let spec = match generation.question(slot) {
-        Question::Dnsbl(_) => &LISTED_ANSWER,
-        Question::Clamav(_) => &VIRUS_ANSWER,
-        Question::SenderMx => &MX_ANSWER,
-        _ => return plain_word(answer),
-    };
+    let Some(spec) = generation.plan.answer_of(slot) else { return plain_word(answer) };
     match answer {
         Answer::State { state, .. } => {
             spec.states.get(usize::from(*state)).map_or("unknown", |state| state.name)

@@ -94,15 +94,10 @@ fn give_up(facts: &mut Facts, scratch: &Scratch) {
 
 /// The answer of a slot whose look-up failed: the state that its kind has for that.
 pub fn unknown(facts: &Facts, slot: Slot) -> Answer {
-    use crate::generation::Question;
-    use crate::scheme::fields::{LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER};
-    let state =
-        |spec: &weir_lang::scheme::AnswerSpec| Answer::state(u8::try_from(spec.unknown).unwrap_or_default());
-    match facts.generation.question(slot) {
-        Question::Dnsbl(_) => state(&LISTED_ANSWER),
-        Question::Clamav(_) => state(&VIRUS_ANSWER),
-        Question::SenderMx => state(&MX_ANSWER),
-        Question::SpokeEarly => Answer::Bool(false),
-        Question::ReverseName | Question::Unanswerable => Answer::Unknown,
+    let spec = facts.generation.plan.answer_of(slot);
+    match (spec, facts.generation.question(slot)) {
+        (Some(spec), _) => Answer::state(u8::try_from(spec.unknown).unwrap_or_default()),
+        (None, crate::generation::Question::SpokeEarly) => Answer::Bool(false),
+        (None, _) => Answer::Unknown,
     }
 }

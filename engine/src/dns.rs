@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 pub use answer::{Answer, Failure, Records};
 pub use listing::{Listed, Listing, Octets, address_name, domain_name};
-pub use names::{Mx, Reverse, mx, reverse};
+pub use names::{Hosts, Mx, Points, Reverse, hosts, is_public, mx, points, reverse};
 pub use question::{Kind, Question};
 
 use crate::clock::Clock;

@@ -16,6 +16,7 @@ use weir_lang::list::{List, Map};
 use weir_lang::value::{self, Slot, StatementId, Value};
 
 pub use answer::Answer;
+pub use readers::{is_bare_ip, literal};
 pub use recipients::Recipients;
 
 use crate::generation::{Act, Generation, Listener, Reread};

@@ -110,14 +110,41 @@ pub enum Question {
     Dnsbl(Arc<Dnsbl>),
     /// A virus scanner about the message.
     Clamav(Arc<Clamav>),
-    /// `client.rdns`
-    ReverseName,
+    /// What DNS says of the client's or the sender's names.
+    Names(Names),
     /// `client.spoke_early`
     SpokeEarly,
-    /// `sender.domain.mx`
-    SenderMx,
     /// Nothing that this engine can ask: always unknown.
     Unanswerable,
+}
+
+/// A field that DNS answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    /// `client.rdns`
+    Reverse,
+    /// `client.fcrdns`
+    Confirmed,
+    /// `helo.address`
+    Helo,
+    /// `sender.domain.mx`
+    SenderMx,
+    /// `sender.domain.hosts`
+    SenderHosts,
+}
+
+impl Names {
+    /// The field of this name, if it is one of these.
+    pub fn of(field: &str) -> Option<Self> {
+        Some(match field {
+            "client.rdns" => Self::Reverse,
+            "client.fcrdns" => Self::Confirmed,
+            "helo.address" => Self::Helo,
+            "sender.domain.mx" => Self::SenderMx,
+            "sender.domain.hosts" => Self::SenderHosts,
+            _ => return None,
+        })
+    }
 }
 
 /// A DNS list.

@@ -85,6 +85,9 @@ pub const DNS_RECORDS_MAX: usize = 32;
 /// Reverse names of one address that are tried for a way back.
 pub const DNS_REVERSE_NAMES_MAX: usize = 5;
 const _: () = assert!(DNS_REVERSE_NAMES_MAX <= DNS_RECORDS_MAX);
+/// Mail exchangers of one domain whose addresses are asked for.
+pub const DNS_EXCHANGES_MAX: usize = 5;
+const _: () = assert!(DNS_EXCHANGES_MAX <= DNS_RECORDS_MAX);
 
 /// How much of a message goes to clamd in one write, in bytes, if it isn't in too many pieces.
 pub const CLAMD_CHUNK_BYTES: usize = 256 << 10;

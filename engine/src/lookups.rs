@@ -4,7 +4,6 @@
 //! what is under way for it is aborted: nobody waits for it any more, and it holds the message and a scanner's slot.
 
 use std::cell::RefCell;
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +18,9 @@ use crate::clamd::Clamd;
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::decide::{Gather, unknown};
-use crate::dns::{self, Dns, Upstream};
+use crate::dns::{Dns, Upstream};
 use crate::facts::{Answer, Facts};
-use crate::generation::{Clamav, Dnsbl, Greet, Question};
+use crate::generation::{Clamav, Dnsbl, Greet, Names, Question};
 use crate::limits::{DNS_LOOKUP_WITHIN, EARLY_BYTES_MAX};
 use crate::question;
 use crate::ring::{Stream, Watch};
@@ -188,8 +187,7 @@ impl Lookups {
         match generation.question(slot) {
             Question::Dnsbl(list) => self.dnsbl(facts, slot, list),
             Question::Clamav(service) => self.clamd(facts, slot, service),
-            Question::ReverseName => self.reverse(facts, slot),
-            Question::SenderMx => self.mx(facts, slot),
+            Question::Names(names) => self.names(facts, slot, *names),
             Question::SpokeEarly => self.spoke_early(facts, scratch, slot),
             Question::Unanswerable => Some(Answer::Unknown),
         }
@@ -225,29 +223,18 @@ impl Lookups {
         None
     }
 
-    fn reverse(&mut self, facts: &Facts, slot: Slot) -> Option<Answer> {
-        let client: IpAddr = facts.client;
-        let Some(upstream) = self.upstream(None) else { return Some(Answer::Unknown) };
-        if let Some(found) = upstream.try_settled(|known| dns::reverse(client, known)) {
-            return Some(found.into());
-        }
-        self.spawn(facts, slot, async move {
-            upstream.settle(DNS_LOOKUP_WITHIN, |known| dns::reverse(client, known)).await.into()
-        });
-        None
-    }
-
-    fn mx(&mut self, facts: &Facts, slot: Slot) -> Option<Answer> {
-        let domain = match question::mail_domain(facts) {
-            Ok(domain) => domain,
+    fn names(&mut self, facts: &Facts, slot: Slot, names: Names) -> Option<Answer> {
+        let naming = match names.about(facts) {
+            Ok(naming) => naming,
             Err(answer) => return Some(answer),
         };
         let Some(upstream) = self.upstream(None) else { return Some(unknown(facts, slot)) };
-        if let Some(found) = upstream.try_settled(|known| dns::mx(&domain, known)) {
-            return Some(found.into());
+        let cached = upstream.try_settled(|known| naming.read(known));
+        if cached.is_some() {
+            return cached;
         }
         self.spawn(facts, slot, async move {
-            upstream.settle(DNS_LOOKUP_WITHIN, |known| dns::mx(&domain, known)).await.into()
+            upstream.settle(DNS_LOOKUP_WITHIN, |known| naming.read(known)).await
         });
         None
     }

@@ -7,13 +7,15 @@ use weir_lang::eval::Scratch;
 use weir_lang::value::Value;
 
 use crate::clamd::{Clamd, Scan};
-use crate::dns::{self, Known, Listed, Mx, Reverse};
-use crate::facts::{Answer, Facts};
-use crate::generation::{Act, Dnsbl, Greet};
+use crate::dns::{self, Hosts, Known, Listed, Mx, Points, Reverse};
+use crate::facts::{self, Answer, Facts};
+use crate::generation::{Act, Dnsbl, Greet, Names};
 use crate::limits::DNSBL_NAMES_MAX;
 use crate::mail::Message;
 use crate::ring::Segment;
-use crate::scheme::fields::{LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER};
+use crate::scheme::fields::{
+    FCRDNS_ANSWER, HELO_ANSWER, HOSTS_ANSWER, LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER,
+};
 
 impl Dnsbl {
     /// The names to ask for about a value: an address, a domain, or several domains.
@@ -54,14 +56,58 @@ pub fn state_of(spec: &weir_lang::scheme::AnswerSpec, name: &str) -> u8 {
     u8::try_from(index).unwrap_or_default()
 }
 
-/// The domain whose exchangers `sender.domain.mx` asks for; `Err` is the answer where there is nothing to ask: `<>` and address
-/// literals.
-pub fn mail_domain(facts: &Facts) -> Result<String, Answer> {
-    let domain = facts.sender.domain();
-    if domain.is_empty() || domain.starts_with(b"[") {
-        return Err(Mx::Present.into());
+/// A field that DNS answers, about a session: what is left to ask, apart from its facts.
+#[derive(Clone, Debug)]
+pub struct Naming {
+    what: Names,
+    client: IpAddr,
+    /// Of the HELO or of the sender.
+    name: String,
+}
+
+impl Names {
+    /// What there is to ask; `Err` is the answer where there is nothing: `<>`, address literals.
+    pub fn about(self, facts: &Facts) -> Result<Naming, Answer> {
+        let client = facts.client;
+        let name = match self {
+            Self::Reverse | Self::Confirmed => &b""[..],
+            Self::Helo => &facts.helo,
+            Self::SenderMx | Self::SenderHosts => facts.sender.domain(),
+        };
+        let literal = facts::literal(name);
+        match self {
+            Self::Helo => match literal {
+                Some(ip) if ip.to_canonical() == client.to_canonical() => return Err(Points::Here.into()),
+                Some(_) => return Err(Points::Elsewhere.into()),
+                // A bare address is no name, and a name server that answers for one says nothing about the client.
+                None if facts::is_bare_ip(name) => return Err(Points::Nowhere.into()),
+                None => {}
+            },
+            Self::SenderMx if name.is_empty() || name.starts_with(b"[") => return Err(Mx::Present.into()),
+            Self::SenderHosts if name.is_empty() => return Err(Hosts::Public.into()),
+            Self::SenderHosts if name.starts_with(b"[") => {
+                let hosts = literal.map_or(Hosts::Missing, |ip| {
+                    if dns::is_public(ip) { Hosts::Public } else { Hosts::Private }
+                });
+                return Err(hosts.into());
+            }
+            _ => {}
+        }
+        Ok(Naming { what: self, client, name: String::from_utf8_lossy(name).into_owned() })
     }
-    Ok(String::from_utf8_lossy(domain).into_owned())
+}
+
+impl Naming {
+    /// The answer, or the question that is missing for it.
+    pub fn read(&self, known: Known<'_>) -> Result<Answer, dns::Question> {
+        Ok(match self.what {
+            Names::Reverse => dns::reverse(self.client, known)?.into(),
+            Names::Confirmed => confirmed(&dns::reverse(self.client, known)?),
+            Names::Helo => dns::points(&self.name, self.client, known)?.into(),
+            Names::SenderMx => dns::mx(&self.name, known)?.into(),
+            Names::SenderHosts => dns::hosts(&self.name, known)?.into(),
+        })
+    }
 }
 
 /// The `greet` that this phase has come by.
@@ -101,11 +147,45 @@ impl From<Mx> for Answer {
     }
 }
 
+fn confirmed(reverse: &Reverse) -> Answer {
+    let name = match reverse {
+        Reverse::Name(_) => "pass",
+        Reverse::Unconfirmed => "fail",
+        Reverse::Missing => "missing",
+        Reverse::Unknown => "unknown",
+    };
+    Answer::state(state_of(&FCRDNS_ANSWER, name))
+}
+
+impl From<Points> for Answer {
+    fn from(points: Points) -> Self {
+        let name = match points {
+            Points::Here => "match",
+            Points::Elsewhere => "mismatch",
+            Points::Nowhere => "missing",
+            Points::Unknown => "unknown",
+        };
+        Self::state(state_of(&HELO_ANSWER, name))
+    }
+}
+
+impl From<Hosts> for Answer {
+    fn from(hosts: Hosts) -> Self {
+        let name = match hosts {
+            Hosts::Public => "public",
+            Hosts::Private => "private",
+            Hosts::Missing => "missing",
+            Hosts::Unknown => "unknown",
+        };
+        Self::state(state_of(&HOSTS_ANSWER, name))
+    }
+}
+
 impl From<Reverse> for Answer {
     fn from(found: Reverse) -> Self {
         match found {
             Reverse::Name(name) => Self::Text(name.into_boxed_bytes()),
-            Reverse::Missing => Self::Missing,
+            Reverse::Unconfirmed | Reverse::Missing => Self::Missing,
             Reverse::Unknown => Self::Unknown,
         }
     }

@@ -2,6 +2,7 @@
 
 mod expect;
 mod script;
+mod world;
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;

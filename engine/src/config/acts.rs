@@ -11,7 +11,7 @@ use weir_smtp::Enhanced;
 
 use super::Bindings;
 use super::args::Args;
-use crate::generation::{Act, Greet, Question, Refusal};
+use crate::generation::{Act, Greet, Names, Question, Refusal};
 use crate::scheme::verbs::{Verb, WAIT_MS_MAX};
 use crate::upstream::pool::Pool;
 
@@ -130,10 +130,8 @@ fn question(slot: &SlotSpec, bindings: &Bindings) -> Question {
             bindings.questions.get(index).cloned().unwrap_or(Question::Unanswerable)
         }
         Target::Field(index) => match crate::scheme::fields::FIELDS.get(index).map(|field| field.name) {
-            Some("client.rdns") => Question::ReverseName,
             Some("client.spoke_early") => Question::SpokeEarly,
-            Some("sender.domain.mx") => Question::SenderMx,
-            _ => Question::Unanswerable,
+            name => name.and_then(Names::of).map_or(Question::Unanswerable, Question::Names),
         },
         Target::Function(_) => Question::Unanswerable,
     }

@@ -141,8 +141,8 @@ fn a_reverse_name_must_lead_back() {
     with(&server, async |upstream, _| {
         for (address, expected) in [
             ("192.0.2.7", Reverse::Name("host.example.org".into())),
-            ("192.0.2.8", Reverse::Missing),
-            ("192.0.2.9", Reverse::Missing),
+            ("192.0.2.8", Reverse::Unconfirmed),
+            ("192.0.2.9", Reverse::Unconfirmed),
             ("192.0.2.10", Reverse::Missing),
             ("2001:db8::1", Reverse::Name("six.example.org".into())),
             ("::ffff:192.0.2.7", Reverse::Name("host.example.org".into())),
@@ -189,6 +189,52 @@ fn whether_a_domain_takes_mail() {
         }
         server.set(Behaviour::Fail);
         assert_eq!(upstream.settle(SOON, |known| mx("new.example.org", known)).await, Mx::Unknown);
+    });
+}
+
+#[test]
+fn where_a_name_and_the_exchangers_of_a_domain_are() {
+    let server = TestServer::start(&[
+        "four.example.org 60 A 192.0.2.1",
+        "both.example.org 60 A 192.0.2.2",
+        "both.example.org 60 AAAA 2001:db8::1",
+        "inside.example.org 60 A 10.0.0.1",
+        "mx.example.org 60 MX 20 four.example.org",
+        "mx.example.org 60 MX 10 inside.example.org",
+        "trap.example.org 60 MX 10 inside.example.org",
+        "null.example.org 60 MX 0 .",
+        "dead.example.org 60 MX 10 gone.example.org",
+    ]);
+    with(&server, async |upstream, _| {
+        for (name, client, expected) in [
+            ("four.example.org", "192.0.2.1", Points::Here),
+            ("four.example.org", "::ffff:192.0.2.1", Points::Here),
+            ("four.example.org", "2001:db8::1", Points::Elsewhere),
+            ("both.example.org", "2001:db8::1", Points::Here),
+            ("both.example.org", "192.0.2.1", Points::Elsewhere),
+            ("gone.example.org", "192.0.2.1", Points::Nowhere),
+            ("no name", "192.0.2.1", Points::Nowhere),
+        ] {
+            let client = client.parse().unwrap();
+            let got = upstream.settle(SOON, |known| points(name, client, known)).await;
+            assert_eq!(got, expected, "{name} {client}");
+        }
+        for (domain, expected) in [
+            ("mx.example.org", Hosts::Public),
+            ("trap.example.org", Hosts::Private),
+            ("null.example.org", Hosts::Missing),
+            ("dead.example.org", Hosts::Missing),
+            ("four.example.org", Hosts::Public),
+            ("inside.example.org", Hosts::Private),
+            ("gone.example.org", Hosts::Missing),
+        ] {
+            assert_eq!(upstream.settle(SOON, |known| hosts(domain, known)).await, expected, "{domain}");
+        }
+        server.set(Behaviour::Fail);
+        let client = "192.0.2.1".parse().unwrap();
+        let got = upstream.settle(SOON, |known| points("new.example.org", client, known)).await;
+        assert_eq!(got, Points::Unknown);
+        assert_eq!(upstream.settle(SOON, |known| hosts("new.example.org", known)).await, Hosts::Unknown);
     });
 }
 

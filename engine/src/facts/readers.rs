@@ -1,5 +1,7 @@
 //! How each held field is read, in the order of the scheme's table.
 
+use std::net::IpAddr;
+
 use weir_lang::value::Value;
 
 use super::{Facts, net_bits, net_of};
@@ -14,6 +16,7 @@ pub(super) const READERS: &[Reader] = &[
     |facts, _| Value::Int(i64::from(facts.port)),
     |_, _| Value::Missing,
     |_, _| Value::Missing,
+    |_, _| Value::Missing,
     |facts, _| facts.said_early().map_or(Value::Missing, Value::Text),
     |facts, _| Value::Bool(facts.passed),
     |facts, _| Value::Text(facts.listener.name.as_bytes()),
@@ -23,9 +26,14 @@ pub(super) const READERS: &[Reader] = &[
     |facts, _| Value::Int(i64::from(facts.messages)),
     |facts, _| text(&facts.helo),
     |facts, _| Value::Bool(is_fqdn(&facts.helo)),
+    |facts, _| literal(&facts.helo).map_or(Value::Missing, Value::Ip),
+    |facts, _| Value::Bool(is_bare_ip(&facts.helo)),
+    |facts, _| Value::Bool(is_ours(facts)),
+    |_, _| Value::Missing,
     |facts, _| text(&facts.sender.address),
     |facts, _| text(facts.sender.local()),
     |facts, _| text(facts.sender.domain()),
+    |_, _| Value::Missing,
     |_, _| Value::Missing,
     |facts, _| facts.declared_size.map_or(Value::Missing, Value::Size),
     |facts, _| text(&facts.rcpt.address),
@@ -72,15 +80,32 @@ fn count(number: usize) -> Value<'static> {
     Value::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
+/// The address of an address literal of IP (RFC 5321, 4.1.3).
+pub fn literal(name: &[u8]) -> Option<IpAddr> {
+    let inside = std::str::from_utf8(name).ok()?.strip_prefix('[')?.strip_suffix(']')?;
+    match inside.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).and_then(|_| inside.get(5..)) {
+        Some(ip) => ip.parse().ok().map(IpAddr::V6),
+        None => inside.parse().ok().map(IpAddr::V4),
+    }
+}
+
+/// Whether a name is an IP address that lacks its brackets.
+pub fn is_bare_ip(name: &[u8]) -> bool {
+    std::str::from_utf8(name).is_ok_and(|name| name.parse::<IpAddr>().is_ok())
+}
+
+/// Whether the client calls itself what this host is called.
+fn is_ours(facts: &Facts) -> bool {
+    let name = facts.helo.strip_suffix(b".").unwrap_or(&facts.helo);
+    let is = |own: &str| name.eq_ignore_ascii_case(own.trim_end_matches('.').as_bytes());
+    let mut listeners = facts.generation.listeners.iter();
+    listeners.any(|listener| is(&listener.name)) || is(&facts.process.host_name)
+}
+
 /// A domain with a dot inside, or an address literal (RFC 5321, 4.1.3).
 pub(super) fn is_fqdn(name: &[u8]) -> bool {
-    if let [b'[', inside @ .., b']'] = name {
-        let text = std::str::from_utf8(inside).unwrap_or_default();
-        let ip = text.get(..5).filter(|tag| tag.eq_ignore_ascii_case("IPv6:")).and_then(|_| text.get(5..));
-        return ip.map_or_else(
-            || text.parse::<std::net::Ipv4Addr>().is_ok(),
-            |ip| ip.parse::<std::net::Ipv6Addr>().is_ok(),
-        );
+    if name.starts_with(b"[") {
+        return literal(name).is_some();
     }
     let name = name.strip_suffix(b".").unwrap_or(name);
     let label = |label: &[u8]| {
@@ -97,6 +122,17 @@ pub(super) fn is_fqdn(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_for_names() {
+        assert_eq!(literal(b"[192.0.2.1]"), Some([192, 0, 2, 1].into()));
+        assert_eq!(literal(b"[ipv6:2001:db8::1]"), "2001:db8::1".parse().ok());
+        for bad in ["192.0.2.1", "[192.0.2]", "[2001:db8::1]", "[IPv6:192.0.2.1]", "[]", "[", "[192.0.2.1"] {
+            assert_eq!(literal(bad.as_bytes()), None, "{bad}");
+        }
+        assert!(is_bare_ip(b"192.0.2.1") && is_bare_ip(b"2001:db8::1"));
+        assert!(!is_bare_ip(b"[192.0.2.1]") && !is_bare_ip(b"192.0.2") && !is_bare_ip(b"\xff"));
+    }
 
     #[test]
     fn host_names() {

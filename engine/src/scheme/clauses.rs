@@ -49,10 +49,14 @@ pub const CLAUSES: &[Form] = &[
         word: "client",
         parts: &[
             Value(Ip),
-            AnyOrder(&[&[Word("rdns"), Value(Text)], &[Word("talks"), Word("early")], &[Word("passed")]]),
+            AnyOrder(&[
+                &[Word("rdns"), OneOf(&[&[Word("unknown")], &[Value(Text), Maybe(&[Word("unconfirmed")])]])],
+                &[Word("talks"), Word("early")],
+                &[Word("passed")],
+            ]),
         ],
-        doc: "Who connects: its address, its reverse name (none when not given), whether it talks before the greeting, whether it is \
-              remembered as passed. 192.0.2.1 when not given.",
+        doc: "Who connects: its address, its reverse name (none when not given; it leads back unless it is `unconfirmed`), whether it \
+              talks before the greeting, whether it is remembered as passed. 192.0.2.1 when not given.",
         example: "client 192.0.2.7 rdns \"host.example.net\"",
     },
     Form {
@@ -94,16 +98,22 @@ pub const CLAUSES: &[Form] = &[
             Value(Text),
             OneOf(&[&[Word("gives"), Repeat(&[Value(Ip)])], &[Word("fails")], &[Word("nothing")]]),
         ],
-        doc: "What DNS says to this name. A name that no clause gives is `unknown` to lookups.",
+        doc: "What DNS says to this name: its IPv4 and IPv6 addresses. A name that no clause gives is `unknown` to lookups.",
         example: "dns \"7.2.0.192.zen.example.org\" gives 127.0.0.4",
     },
     Form {
         word: "mx",
         parts: &[
             Value(Text),
-            OneOf(&[&[Word("present")], &[Word("null")], &[Word("missing")], &[Word("unknown")]]),
+            OneOf(&[
+                &[Word("present")],
+                &[Word("null")],
+                &[Word("missing")],
+                &[Word("unknown")],
+                &[Word("gives"), Repeat(&[Value(Text)])],
+            ]),
         ],
-        doc: "Where mail to a domain goes. `present` for a domain that no clause gives.",
+        doc: "Where mail to a domain goes; `gives` names its mail exchangers. `present` for a domain that no clause gives.",
         example: "mx \"example.net\" null",
     },
     Form {

@@ -24,6 +24,45 @@ pub static MX_ANSWER: AnswerSpec = AnswerSpec {
     members: &[],
 };
 
+/// Whether a client's reverse name leads back to it.
+pub static FCRDNS_ANSWER: AnswerSpec = AnswerSpec {
+    states: &[
+        StateSpec { name: "pass", doc: "an address of one of its names is the client's" },
+        StateSpec { name: "fail", doc: "it has names, and none leads back" },
+        StateSpec { name: "missing", doc: "it has no name" },
+        StateSpec { name: "unknown", doc: "the resolver did not answer" },
+    ],
+    bare: None,
+    unknown: 3,
+    members: &[],
+};
+
+/// Where the name in EHLO leads.
+pub static HELO_ANSWER: AnswerSpec = AnswerSpec {
+    states: &[
+        StateSpec { name: "match", doc: "to the client, among others" },
+        StateSpec { name: "mismatch", doc: "to other hosts only" },
+        StateSpec { name: "missing", doc: "there is no such name, or it has no address" },
+        StateSpec { name: "unknown", doc: "the resolver did not answer" },
+    ],
+    bare: None,
+    unknown: 3,
+    members: &[],
+};
+
+/// Where the mail exchangers of a domain are.
+pub static HOSTS_ANSWER: AnswerSpec = AnswerSpec {
+    states: &[
+        StateSpec { name: "public", doc: "one at least has an address of the internet" },
+        StateSpec { name: "private", doc: "all have loopback, private or reserved addresses (RFC 6890)" },
+        StateSpec { name: "missing", doc: "none has an address, or the domain takes no mail" },
+        StateSpec { name: "unknown", doc: "the resolver did not answer" },
+    ],
+    bare: None,
+    unknown: 3,
+    members: &[],
+};
+
 /// What a DNS list says.
 pub static LISTED_ANSWER: AnswerSpec = AnswerSpec {
     states: &[
@@ -131,6 +170,14 @@ pub const FIELDS: &[FieldSpec] = &[
         "rule NO_RDNS 1 \"no reverse DNS\" in reputation = client.rdns is missing",
     ),
     gathered(
+        "client.fcrdns",
+        Type::Answer(&FCRDNS_ANSWER),
+        CONNECT,
+        By::Us,
+        "Whether one of the client's reverse names, the first 5, leads back to it (RFC 8601, 2.7.3). Asks what `client.rdns` asks.",
+        "rule FCRDNS_FAIL 1 \"reverse DNS does not lead back\" in reputation = client.fcrdns is fail",
+    ),
+    gathered(
         "client.spoke_early",
         Type::Bool,
         CONNECT,
@@ -212,6 +259,38 @@ pub const FIELDS: &[FieldSpec] = &[
         "shadow reject 501 5.5.2 \"not a host name\" if not helo.fqdn",
     ),
     held(
+        "helo.literal",
+        Type::Ip,
+        HELO,
+        By::Peer,
+        "The address, when the name is an address literal such as `[192.0.2.1]` (RFC 5321, 4.1.3); else `missing`.",
+        "reject 501 5.5.2 \"not your address\" if helo.literal is present and helo.literal != client.ip",
+    ),
+    held(
+        "helo.bare_ip",
+        Type::Bool,
+        HELO,
+        By::Us,
+        "The name is an IP address without the brackets of an address literal.",
+        "reject 501 5.5.2 \"an address has brackets here\" if helo.bare_ip",
+    ),
+    held(
+        "helo.ours",
+        Type::Bool,
+        HELO,
+        By::Us,
+        "The name is that of one of our listeners or of this host.",
+        "reject 501 5.5.2 \"that name is mine\" if helo.ours and client.ip not in our_hosts",
+    ),
+    gathered(
+        "helo.address",
+        Type::Answer(&HELO_ANSWER),
+        HELO,
+        By::Us,
+        "Whether the name has the client's address (A, AAAA), or is it as an address literal.",
+        "rule HELO_NOWHERE 0.5 \"EHLO with a name that has no address\" in reputation = helo.address is missing",
+    ),
+    held(
         "sender",
         Type::Address,
         MAIL,
@@ -242,6 +321,15 @@ pub const FIELDS: &[FieldSpec] = &[
         By::Us,
         "Where mail to the sender's domain would go. `present` for `<>`.",
         "reject 550 5.7.27 \"{sender.domain} accepts no mail (null MX)\" if sender.domain.mx is null",
+    ),
+    gathered(
+        "sender.domain.hosts",
+        Type::Answer(&HOSTS_ANSWER),
+        MAIL,
+        By::Us,
+        "Where the sender domain's mail exchangers are: the addresses of the first 5, or those of the domain when it has no MX. \
+         `public` for `<>`.",
+        "reject 550 5.1.8 \"{sender.domain} has no mail host on the internet\" if sender.domain.hosts is private",
     ),
     held(
         "sender.size",

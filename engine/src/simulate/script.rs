@@ -13,13 +13,14 @@ use weir_lang::value::Slot;
 use crate::clamd::{Reason, Scan};
 use crate::config::Args;
 use crate::decide::{Gather, unknown};
-use crate::dns::{self, Mx, Records, Reverse};
 use crate::facts::{Answer, Facts, Key, PASSED, net_bits, net_of};
 use crate::generation::Question;
 use crate::process::Process;
 use crate::question::{self, virus};
 use crate::rehearse::Mail;
 use crate::upstream::pool::FixedReply;
+
+use super::world::World;
 
 /// A test's set-up.
 pub(super) struct Script {
@@ -34,10 +35,8 @@ pub(super) struct Script {
 /// What look-ups answer.
 #[derive(Default)]
 struct Answers {
-    rdns: Option<String>,
     spoke_early: bool,
-    dns: HashMap<String, dns::Answer>,
-    mx: HashMap<String, Mx>,
+    names: World,
     services: HashMap<String, Scan>,
 }
 
@@ -75,8 +74,8 @@ impl Script {
             "mail" => self.mail.sender = text(),
             "rcpt" => self.mail.rcpts.extend(args.texts().map(str::to_owned)),
             "message" => self.mail.content = content(args, &clause.location.file)?,
-            "dns" => _ = answers.dns.insert(text().to_lowercase(), dns_answer(args)),
-            "mx" => _ = answers.mx.insert(text().to_lowercase(), mx_answer(args)),
+            "dns" => answers.names.address(args),
+            "mx" => answers.names.exchanger(args),
             "service" => {
                 _ = answers.services.insert(args.word().unwrap_or_default().to_owned(), verdict(args));
             }
@@ -95,7 +94,7 @@ impl Script {
         if let Some(Arg::Ip(ip)) = args.0.iter().find(|arg| matches!(arg, Arg::Ip(_))) {
             self.mail.client = *ip;
         }
-        answers.rdns = args.after("rdns").and_then(Args::text).map(str::to_owned);
+        answers.names.client(self.mail.client, args);
         answers.spoke_early = args.has("early");
         self.passed = args.has("passed");
     }
@@ -112,34 +111,6 @@ impl Script {
     /// The look-ups of one session.
     pub(super) fn gather(&self) -> Scripted {
         Scripted(Rc::clone(&self.answers))
-    }
-}
-
-fn dns_answer(args: Args<'_>) -> dns::Answer {
-    if args.has("fails") {
-        return dns::Answer::Failed(dns::Failure::Timeout);
-    }
-    let addresses: Vec<IpAddr> = args
-        .0
-        .iter()
-        .filter_map(|arg| match arg {
-            Arg::Ip(ip) => Some(*ip),
-            _ => None,
-        })
-        .collect();
-    if addresses.is_empty() {
-        dns::Answer::None
-    } else {
-        dns::Answer::Found(Rc::new(Records::Addresses(addresses)))
-    }
-}
-
-fn mx_answer(args: Args<'_>) -> Mx {
-    match args.word() {
-        Some("null") => Mx::Null,
-        Some("missing") => Mx::Missing,
-        Some("unknown") => Mx::Unknown,
-        _ => Mx::Present,
     }
 }
 
@@ -210,24 +181,17 @@ impl Gather for Scripted {
         Some(match facts.generation.question(slot) {
             Question::Dnsbl(list) => {
                 let questions = list.questions(facts.generation.plan.slot_argument(slot, 0, facts));
-                let read = list.read_all(&questions, &mut |question: &dns::Question| {
-                    let answer = answers.dns.get(question.name()).cloned();
-                    Some(answer.unwrap_or(dns::Answer::Failed(dns::Failure::Timeout)))
-                });
+                let read = list.read_all(&questions, &mut |question| Some(answers.names.answer(question)));
                 read.unwrap_or_else(|_| unknown(facts, slot))
             }
             Question::Clamav(service) => match answers.services.get(&service.name) {
                 Some(scan) => virus(scan),
                 None => unknown(facts, slot),
             },
-            Question::ReverseName => match &answers.rdns {
-                Some(name) => Reverse::Name(name.as_str().into()).into(),
-                None => Answer::Missing,
-            },
-            Question::SenderMx => match question::mail_domain(facts) {
-                Ok(domain) => answers.mx.get(&domain.to_lowercase()).copied().unwrap_or(Mx::Present).into(),
-                Err(answer) => answer,
-            },
+            Question::Names(names) => names.about(facts).map_or_else(std::convert::identity, |naming| {
+                let read = naming.read(&mut |question| Some(answers.names.answer(question)));
+                read.unwrap_or_else(|_| unknown(facts, slot))
+            }),
             Question::SpokeEarly => {
                 Answer::Bool(answers.spoke_early && question::greet(facts, scratch).is_some())
             }
