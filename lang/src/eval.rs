@@ -15,21 +15,25 @@ pub use scratch::{Coverage, RuleState, Scratch};
 
 use crate::plan::op::{Address, Op};
 use crate::plan::{Ending, Plan, Step};
-use crate::value::{Facts, Value};
+use crate::value::{Facts, Slot, Value};
 
-/// What a condition says. Kleene's logic: what is pending may still become either.
+/// What a condition says. Kleene's logic: what is pending may still become either. `Late` is pending too, but nothing else
+/// than this one lookup can decide it, so that now is the time to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Truth {
     False,
     True,
     Pending,
+    Late(Slot),
 }
 
 impl Truth {
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::False, _) | (_, Self::False) => Self::False,
-            (Self::True, Self::True) => Self::True,
+            (Self::True, left) | (left, Self::True) => left,
+            // One after the other: what the first one says may spare the second.
+            (Self::Late(first), Self::Late(_)) => Self::Late(first),
             _ => Self::Pending,
         }
     }
@@ -42,7 +46,7 @@ impl Truth {
         match self {
             Self::False => Self::True,
             Self::True => Self::False,
-            Self::Pending => Self::Pending,
+            waiting => waiting,
         }
     }
 }
@@ -75,8 +79,8 @@ enum Next {
     On,
     /// This one.
     To(Address),
-    /// The statement cannot go on yet.
-    Blocked,
+    /// The statement cannot go on yet. With a slot: nothing but that can let it go on.
+    Blocked(Option<Slot>),
     /// The phase is over.
     Over(Ending),
 }
@@ -93,8 +97,8 @@ impl<F: Facts> Run<'_, F> {
             at = match self.step(at, op) {
                 Next::On => at + 1,
                 Next::To(address) => address,
-                Next::Blocked => {
-                    self.block();
+                Next::Blocked(late) => {
+                    self.block(late);
                     return Step::Needs;
                 }
                 Next::Over(ending) => return self.over(ending),
@@ -156,11 +160,14 @@ impl<F: Facts> Run<'_, F> {
             Op::Branch(target) => match self.pop() {
                 Truth::True => Next::On,
                 Truth::False => Next::To(target),
-                Truth::Pending => Next::Blocked,
+                waiting => blocked(waiting),
             },
             Op::Jump(target) => Next::To(target),
-            Op::Await(slot) if self.facts.answer(slot) == Value::Pending => Next::Blocked,
-            Op::AwaitGroup(group) if self.group_is_open(group as usize) => Next::Blocked,
+            Op::Await(slot) if self.facts.answer(slot) == Value::Pending => blocked(self.waits_for(slot)),
+            Op::AwaitGroup(group) => match self.group_waits(group as usize) {
+                Truth::False | Truth::True => Next::On,
+                waiting => blocked(waiting),
+            },
             Op::Act(statement) => {
                 self.scratch.actions.push(statement);
                 Next::On
@@ -219,14 +226,25 @@ impl<F: Facts> Run<'_, F> {
         frame.map_or(Next::Over(Ending::Accepted(None)), Next::To)
     }
 
-    /// Lists what can still be reached from the statement that waits, is not answered, and can be asked.
-    fn block(&mut self) {
+    /// How one waits for a slot that is not answered.
+    fn waits_for(&self, slot: Slot) -> Truth {
+        if self.plan.is_late(slot) && self.plan.can_ask(slot, self.facts) {
+            Truth::Late(slot)
+        } else {
+            Truth::Pending
+        }
+    }
+
+    /// Lists what can still be reached from the statement that waits, is not answered, and can be asked; of the late ones only
+    /// that for which nothing else is left to ask.
+    fn block(&mut self, late: Option<Slot>) {
         self.scratch.stack.clear();
         self.scratch.frames.clear();
         self.scratch.wanted.clear();
         let reach = self.plan.reach(self.scratch.site);
         for &slot in reach {
-            if self.facts.answer(slot) == Value::Pending && self.plan.can_ask(slot, self.facts) {
+            let is_open = self.facts.answer(slot) == Value::Pending && self.plan.can_ask(slot, self.facts);
+            if is_open && (!self.plan.is_late(slot) || late == Some(slot)) {
                 self.scratch.wanted.push(slot);
             }
         }
@@ -237,4 +255,8 @@ impl<F: Facts> Run<'_, F> {
         self.scratch.end();
         Step::Decided(ending)
     }
+}
+
+fn blocked(by: Truth) -> Next {
+    Next::Blocked(if let Truth::Late(slot) = by { Some(slot) } else { None })
 }

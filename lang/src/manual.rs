@@ -180,12 +180,11 @@ fn builtin(out: &mut String, spec: &builtins::Builtin) {
 }
 
 fn function(out: &mut String, spec: &FunctionSpec) {
-    let parameters: Vec<String> = spec.parameters.iter().map(|ty| type_name(*ty)).collect();
     let _ = writeln!(
         out,
         "### `{}({})` : {}\n\n{}\n\n    {}\n",
         spec.name,
-        parameters.join(", "),
+        parameters(spec.parameters),
         type_name(spec.returns),
         spec.doc,
         spec.example
@@ -193,6 +192,14 @@ fn function(out: &mut String, spec: &FunctionSpec) {
     if let crate::scheme::Type::Answer(answer) = spec.returns {
         answer_of(out, answer);
     }
+}
+
+/// For each argument what it may be.
+fn parameters(parameters: &[&[crate::scheme::Type]]) -> String {
+    let one = |types: &&[crate::scheme::Type]| {
+        types.iter().map(|ty| type_name(*ty)).collect::<Vec<_>>().join(" | ")
+    };
+    parameters.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// The states and members of an answer.
@@ -264,9 +271,10 @@ fn kind(out: &mut String, spec: &KindSpec) {
         let _ = writeln!(out, "    {line}");
     }
     out.push('\n');
-    if let Some(CallSpec { takes, returns }) = &spec.call {
-        let takes: Vec<String> = takes.iter().map(|ty| type_name(*ty)).collect();
-        let _ = writeln!(out, "Called as `NAME({})`, it answers {}.\n", takes.join(" | "), states(returns));
+    if let Some(CallSpec { takes, returns, late }) = &spec.call {
+        let takes = parameters(takes);
+        let late = if *late { " Asked last, once nothing else can decide." } else { "" };
+        let _ = writeln!(out, "Called as `NAME({takes})`, it answers {}.{late}\n", states(returns));
         answer_of(out, returns);
     }
     for setting in spec.settings {

@@ -195,6 +195,11 @@ impl Plan {
         entries.is_some_and(|entries| entries.contains(key))
     }
 
+    /// Whether a slot is asked only when nothing else can decide.
+    pub(crate) fn is_late(&self, slot: Slot) -> bool {
+        self.slots.get(usize::from(slot.0)).is_some_and(|slot| slot.late)
+    }
+
     pub(crate) fn start(&self, phase: usize) -> Address {
         if phase == self.survey_phase() {
             return self.survey;
@@ -254,6 +259,8 @@ pub struct SlotSpec {
     pub arguments: Vec<Term>,
     /// The constant argument of a gathered field.
     pub name: Option<String>,
+    /// It is asked only when nothing else can decide: [`crate::scheme::CallSpec::late`].
+    pub late: bool,
 }
 
 /// Where an evaluation stands.

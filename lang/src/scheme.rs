@@ -159,8 +159,8 @@ pub enum FieldSource {
 pub struct FunctionSpec {
     /// Its name.
     pub name: &'static str,
-    /// The types of its arguments.
-    pub parameters: &'static [Type],
+    /// For each argument the types that it takes.
+    pub parameters: &'static [&'static [Type]],
     /// What it gives. An [`Type::Answer`] makes it a lookup with a slot; all else is computed at once.
     pub returns: Type,
     /// One or two sentences.
@@ -172,11 +172,14 @@ pub struct FunctionSpec {
 /// What a declared thing is when called: `zen(client.ip)`.
 #[derive(Debug)]
 pub struct CallSpec {
-    /// The types it takes; the first that fits the argument is used. A list of such a type asks for each element, the
-    /// answer is then the first state in [`AnswerSpec::states`] order that any element got.
-    pub takes: &'static [Type],
+    /// For each argument the types that it takes. A sole argument may also be a list of such a type: that asks for each
+    /// element, the answer is then the first state in [`AnswerSpec::states`] order that any element got.
+    pub takes: &'static [&'static [Type]],
     /// What it answers.
     pub returns: &'static AnswerSpec,
+    /// To ask changes what the host remembers, so it is asked only once a rule cannot be decided without it: never early,
+    /// never together with what else is open. Its answer has no members.
+    pub late: bool,
 }
 
 /// A verb.

@@ -66,7 +66,11 @@ static SCHEME: Scheme = Scheme {
             required: true,
             many: false,
         }],
-        call: Some(CallSpec { takes: &[Type::Ip, Type::List(&Type::Domain)], returns: &ANSWER }),
+        call: Some(CallSpec {
+            takes: &[&[Type::Ip, Type::List(&Type::Domain)]],
+            returns: &ANSWER,
+            late: false,
+        }),
         doc: "A list in the DNS.",
         example: "dnsbl zen {\n  listed 127.0.0.2\n}",
     }],

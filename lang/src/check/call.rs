@@ -132,33 +132,38 @@ impl<'a> Checker<'a> {
             }
             return None;
         };
-        let [argument] = arguments else {
-            self.argument_count(name, 1, arguments.len(), span);
-            return None;
-        };
-        let typed = self.value(argument)?;
-        let fits = |ty: &Type| typed.ty == *ty || matches!(typed.ty, Type::List(inner) if inner == ty);
-        if !spec.takes.iter().any(fits) {
-            let takes: Vec<String> = spec.takes.iter().map(|ty| ty.name()).collect();
-            let message = format!("`{}` cannot be asked for a value of type {}", name.text, typed.ty.name());
-            let label = format!("expected {}", takes.join(" or "));
-            self.report(&meaning::ARGUMENTS, argument.span, message, &label);
+        if spec.takes.len() != arguments.len() {
+            self.argument_count(name, spec.takes.len(), arguments.len(), span);
             return None;
         }
-        let term = self.argument_term(typed.value, argument.span)?;
-        Some(self.asked(Target::Declaration(index), vec![term], spec.returns, typed.since, span))
+        let mut terms = Vec::with_capacity(arguments.len());
+        let mut since = Since::default();
+        for (argument, takes) in arguments.iter().zip(spec.takes) {
+            let typed = self.value(argument)?;
+            let is_sole = arguments.len() == 1;
+            let fits = |ty: &Type| {
+                typed.ty == *ty || is_sole && matches!(typed.ty, Type::List(inner) if inner == ty)
+            };
+            if !takes.iter().any(fits) {
+                let message =
+                    format!("`{}` cannot be asked for a value of type {}", name.text, typed.ty.name());
+                self.report(
+                    &meaning::ARGUMENTS,
+                    argument.span,
+                    message,
+                    &format!("expected {}", names(takes)),
+                );
+                return None;
+            }
+            since = since.later(&typed.since);
+            terms.push(self.argument_term(typed.value, argument.span)?);
+        }
+        let asked = SlotSpec { late: spec.late, ..slot_of(Target::Declaration(index), terms, &since) };
+        Some(self.asked(asked, spec.returns, since, span))
     }
 
     /// The value of a lookup.
-    fn asked(
-        &mut self,
-        target: Target,
-        arguments: Vec<Term>,
-        answer: &'static AnswerSpec,
-        since: Since,
-        span: Span,
-    ) -> Typed {
-        let spec = SlotSpec { target, since: since.phase, arguments, name: None };
+    fn asked(&mut self, spec: SlotSpec, answer: &'static AnswerSpec, since: Since, span: Span) -> Typed {
         let slot = self.slot(spec, Some(answer), since.clone(), span);
         Typed {
             value: Expression::Term(Term::Slot(slot)),
@@ -191,10 +196,13 @@ impl<'a> Checker<'a> {
         let (mut since, mut tainted, mut gathered) = (Since::default(), false, false);
         for (argument, parameter) in arguments.iter().zip(function.parameters) {
             let typed = self.value(argument)?;
-            let text = is_textual(typed.ty) && *parameter == Type::Text
-                || typed.literal && typed.ty == Type::Text && is_textual(*parameter);
-            if typed.ty != *parameter && !text {
-                let message = format!("`{}` takes {} here", name.text, parameter.name());
+            let fits = |ty: &Type| {
+                typed.ty == *ty
+                    || is_textual(typed.ty) && *ty == Type::Text
+                    || typed.literal && typed.ty == Type::Text && is_textual(*ty)
+            };
+            if !parameter.iter().any(fits) {
+                let message = format!("`{}` takes {} here", name.text, names(parameter));
                 let label = format!("this is of type {}", typed.ty.name());
                 self.report(&meaning::ARGUMENTS, argument.span, message, &label);
                 return None;
@@ -205,7 +213,7 @@ impl<'a> Checker<'a> {
             terms.push(self.argument_term(typed.value, argument.span)?);
         }
         if let Type::Answer(answer) = function.returns {
-            return Some(self.asked(Target::Function(spec), terms, answer, since, span));
+            return Some(self.asked(slot_of(Target::Function(spec), terms, &since), answer, since, span));
         }
         let value = Expression::Compute { spec, arguments: terms.into() };
         Some(Typed { value, ty: function.returns, since, tainted, gathered, literal: false })
@@ -275,6 +283,15 @@ impl<'a> Checker<'a> {
         }
         score
     }
+}
+
+fn slot_of(target: Target, arguments: Vec<Term>, since: &Since) -> SlotSpec {
+    SlotSpec { target, since: since.phase, arguments, name: None, late: false }
+}
+
+/// The names of types in a message.
+fn names(types: &[Type]) -> String {
+    types.iter().map(|ty| ty.name()).collect::<Vec<_>>().join(" or ")
 }
 
 /// A whole number as a score, when it is small enough.

@@ -174,6 +174,7 @@ impl<'a> Checker<'a> {
                     since: field.since,
                     arguments: Vec::new(),
                     name: argument.map(str::to_owned),
+                    late: false,
                 };
                 Term::Slot(self.slot(slot, answer, since.clone(), span))
             }

@@ -73,7 +73,7 @@ impl Plan {
                     Truth::True => bounds.sure(failed),
                     Truth::False => bounds,
                     // It missed whatever that lookup says, but a failure would still count.
-                    Truth::Pending => bounds.either([failed, 0, 0]),
+                    Truth::Pending | Truth::Late(_) => bounds.either([failed, 0, 0]),
                 },
                 RuleState::Unrun | RuleState::Pending if fails => bounds.either([score, 0, failed]),
                 RuleState::Unrun | RuleState::Pending => bounds.either([score, 0, 0]),
@@ -126,28 +126,35 @@ impl Plan {
 impl<F: Facts> Run<'_, F> {
     /// Whether the score compares so; pending only while open lookups can still change that.
     pub(super) fn compare_score(&mut self, group: usize, order: Order, bound: Score) -> Truth {
-        let truth = self.plan.bounds(group, self.facts, self.scratch).compare(order, bound);
-        if truth == Truth::Pending {
-            self.scratch.wait_at_most(self.plan.groups.get(group).and_then(|spec| spec.deadline));
+        match self.plan.bounds(group, self.facts, self.scratch).compare(order, bound) {
+            Truth::Pending => match self.group_waits(group) {
+                Truth::Late(slot) => Truth::Late(slot),
+                _ => Truth::Pending,
+            },
+            decided => decided,
         }
-        truth
     }
 
-    /// Whether a rule that counts in the group still waits.
-    pub(super) fn group_is_open(&mut self, group: usize) -> bool {
+    /// `False` when no rule that counts in the group waits; else how it waits: `Late` when all of them wait for nothing but late
+    /// lookups.
+    pub(super) fn group_waits(&mut self, group: usize) -> Truth {
         let (plan, facts) = (self.plan, self.facts);
-        let Some(spec) = plan.groups.get(group) else { return false };
+        let Some(spec) = plan.groups.get(group) else { return Truth::False };
         let scratch = &*self.scratch;
         let counts = |rule: usize| scratch.weight(rule).is_some_and(|weight| !weight.off && !weight.shadow);
         let fails = spec.failed_counts != Score::ZERO;
-        let open = spec.rules.iter().filter(|rule| counts(**rule)).any(|&rule| match scratch.current(rule) {
-            RuleState::Pending => true,
-            RuleState::Miss => fails && plan.has_failed(rule, facts) == Truth::Pending,
-            RuleState::Hit | RuleState::Unrun => false,
-        });
-        if open {
+        let waits = |rule: usize| match scratch.current(rule) {
+            RuleState::Pending => scratch.late(rule).map_or(Truth::Pending, Truth::Late),
+            RuleState::Miss if fails => plan.has_failed(rule, facts),
+            RuleState::Hit | RuleState::Miss | RuleState::Unrun => Truth::False,
+        };
+        let open = spec.rules.iter().filter(|rule| counts(**rule)).map(|&rule| waits(rule));
+        let open = open.filter(|truth| !matches!(truth, Truth::False | Truth::True));
+        // Of two late ones the first, and any other wait before it: what `and` says of what waits.
+        let waits = open.fold(Truth::True, Truth::and);
+        if waits == Truth::Pending {
             self.scratch.wait_at_most(spec.deadline);
         }
-        open
+        if waits == Truth::True { Truth::False } else { waits }
     }
 }

@@ -29,6 +29,8 @@ struct Memo {
     evaluation: u64,
     /// The beginning of a phase since which it holds.
     beginning: u64,
+    /// It waits for this late lookup alone.
+    late: Option<Slot>,
 }
 
 /// A rule as it counts for one scratch.
@@ -199,7 +201,7 @@ impl Scratch {
             _ if weight.shadow => Some(Truth::False),
             RuleState::Hit => Some(Truth::True),
             RuleState::Miss => Some(Truth::False),
-            RuleState::Pending => Some(Truth::Pending),
+            RuleState::Pending => Some(memo.late.map_or(Truth::Pending, Truth::Late)),
         }
     }
 
@@ -208,10 +210,11 @@ impl Scratch {
         let state = match truth {
             Truth::True => RuleState::Hit,
             Truth::False => RuleState::Miss,
-            Truth::Pending => RuleState::Pending,
+            Truth::Pending | Truth::Late(_) => RuleState::Pending,
         };
+        let late = if let Truth::Late(slot) = truth { Some(slot) } else { None };
         if let Some(memo) = self.rules.get_mut(rule) {
-            *memo = Memo { state, evaluation: self.evaluation, beginning: self.beginning };
+            *memo = Memo { state, evaluation: self.evaluation, beginning: self.beginning, late };
         }
         let shadow = self.weights.get(rule).is_some_and(|weight| weight.shadow);
         if shadow { Truth::False } else { truth }
@@ -223,6 +226,11 @@ impl Scratch {
             Some(memo) if memo.beginning == self.beginning => memo.state,
             _ => RuleState::Unrun,
         }
+    }
+
+    /// The late lookup for which alone a rule waits that does.
+    pub(super) fn late(&self, rule: usize) -> Option<Slot> {
+        self.rules.get(rule).and_then(|memo| memo.late)
     }
 
     pub(super) fn weight(&self, rule: usize) -> Option<Weight> {

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use super::value::{expression, term};
 use super::{Run, Truth};
 use crate::pattern::PatternId;
+use crate::plan::Term;
 use crate::plan::test::{Each, Fold, Kind, Order, Test};
 use crate::value::{Facts, Value};
 
@@ -18,11 +19,14 @@ impl<F: Facts> Run<'_, F> {
         let Some(leaf) = plan.tests.get(index) else { return Truth::False };
         match &leaf.kind {
             Kind::True(of) => is(expression(of, facts), leaf, |value| value == Value::Bool(true)),
-            Kind::State { of, mask } => is(
-                term(of, facts),
-                leaf,
-                |value| matches!(value, Value::State(state) if state < 32 && mask >> state & 1 == 1),
-            ),
+            Kind::State { of, mask } => match (term(of, facts), of) {
+                (Value::Pending, Term::Slot(slot)) => self.waits_for(*slot),
+                (value, _) => is(
+                    value,
+                    leaf,
+                    |value| matches!(value, Value::State(state) if state < 32 && mask >> state & 1 == 1),
+                ),
+            },
             Kind::Missing(of) => is(expression(of, facts), leaf, |value| value == Value::Missing),
             Kind::Unknown(of) => is(expression(of, facts), leaf, |value| value == Value::Unknown),
             Kind::Present(of) => {

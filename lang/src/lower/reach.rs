@@ -53,8 +53,10 @@ pub(super) fn prefetch(
     let mut later = Slots::new();
     let mut prefetch: Vec<Box<[Slot]>> = Vec::with_capacity(phases.len());
     for (phase, start) in phases.iter().enumerate().rev() {
-        let known =
-            |slot: &&Slot| hir.slots.get(usize::from(slot.0)).is_some_and(|slot| slot.spec.since <= phase);
+        let known = |slot: &&Slot| {
+            let spec = hir.slots.get(usize::from(slot.0)).map(|slot| &slot.spec);
+            spec.is_some_and(|spec| spec.since <= phase && !spec.late)
+        };
         prefetch.push(later.iter().filter(known).copied().collect());
         if let Some(reach) = start.and_then(|start| follow(ops, start, tests, closures).into_iter().next()) {
             later.extend(reach.iter());

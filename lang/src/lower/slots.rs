@@ -43,7 +43,10 @@ impl Closures {
                 Node::Rule(rule) => {
                     let Some(condition) = hir.rules.get(rule).map(|rule| &rule.condition) else { continue };
                     let slots = closures.condition(condition);
-                    let fails = closures.failing(hir, condition, &failing);
+                    let mut fails = closures.failing(hir, condition, &failing);
+                    // To know that a late lookup fails it would have to be asked where no rule needs it.
+                    fails
+                        .retain(|slot| hir.slots.get(usize::from(slot.0)).is_none_or(|slot| !slot.spec.late));
                     replace(&mut closures.rules, rule, slots);
                     replace(&mut failing, rule, fails);
                 }

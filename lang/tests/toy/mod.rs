@@ -24,6 +24,13 @@ pub static LISTED: AnswerSpec = AnswerSpec {
     members: &[MemberSpec { name: "codes", ty: Type::List(&Type::Ip), doc: "" }],
 };
 
+static GREY: AnswerSpec = AnswerSpec {
+    states: &[state("waiting"), state("passed"), state("unknown")],
+    bare: None,
+    unknown: 2,
+    members: &[],
+};
+
 static MX: AnswerSpec = AnswerSpec {
     states: &[state("present"), state("null"), state("unknown")],
     bare: None,
@@ -104,12 +111,18 @@ pub static TOY: Scheme = Scheme {
     functions: &[
         FunctionSpec {
             name: "dmarc",
-            parameters: &[Type::Domain],
+            parameters: &[&[Type::Domain]],
             returns: Type::Answer(&DMARC),
             doc: "",
             example: "",
         },
-        FunctionSpec { name: "lower", parameters: &[Type::Text], returns: Type::Text, doc: "", example: "" },
+        FunctionSpec {
+            name: "lower",
+            parameters: &[&[Type::Text]],
+            returns: Type::Text,
+            doc: "",
+            example: "",
+        },
     ],
     verbs: &[
         verb("accept", &[], Flow::EndsPhase, &[], "accept"),
@@ -158,7 +171,7 @@ pub static TOY: Scheme = Scheme {
                 setting("listed", &[Part::Repeat(&[Part::Value(Kind::Quad)])], "listed 127.0.0.2-11"),
                 TIMEOUT,
             ],
-            call: Some(CallSpec { takes: &[Type::Ip, Type::Domain], returns: &LISTED }),
+            call: Some(CallSpec { takes: &[&[Type::Ip, Type::Domain]], returns: &LISTED, late: false }),
             doc: "",
             example: "",
         },
@@ -166,7 +179,19 @@ pub static TOY: Scheme = Scheme {
             name: "service",
             sort: Some("clamd"),
             settings: &[TIMEOUT],
-            call: Some(CallSpec { takes: &[Type::Message], returns: &LISTED }),
+            call: Some(CallSpec { takes: &[&[Type::Message]], returns: &LISTED, late: false }),
+            doc: "",
+            example: "",
+        },
+        KindSpec {
+            name: "greylist",
+            sort: None,
+            settings: &[TIMEOUT],
+            call: Some(CallSpec {
+                takes: &[&[Type::Ip], &[Type::Domain], &[Type::Address]],
+                returns: &GREY,
+                late: true,
+            }),
             doc: "",
             example: "",
         },
