@@ -22,6 +22,8 @@ fn list() -> Dnsbl {
         name: String::from("zen"),
         zone: String::from(ZONE),
         listing: Listing { listed: vec![[(127, 127), (0, 0), (0, 0), (1, 1)]], ..Listing::default() },
+        probe: None,
+        health: std::sync::Arc::default(),
         timeout: Duration::from_secs(2),
         server: None,
     }

@@ -102,10 +102,11 @@ async fn obey(words: &[&str], control: &Control, edits: &Edits) -> Result<String
         ["maint", name] => set_admin(control, name, Admin::Maint),
         ["show", "info"] => Ok(show::info(control)),
         ["show", "pools"] => Ok(show::pools(control)),
+        ["show", "lookups"] => Ok(show::lookups(control)),
         ["show", "rules"] => Ok(show::rules(control)),
         ["show", "stat"] => Ok(show::stat(control)),
         _ => Err(format!(
-            "no request `{}`; there are: reload, rollback, list add NAME ENTRY ttl TIME, list del NAME ENTRY, list show NAME, drain|ready|maint POOL/SERVER, show info|pools|rules|stat",
+            "no request `{}`; there are: reload, rollback, list add NAME ENTRY ttl TIME, list del NAME ENTRY, list show NAME, drain|ready|maint POOL/SERVER, show info|pools|lookups|rules|stat",
             words.join(" ")
         )),
     }

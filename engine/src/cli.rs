@@ -288,6 +288,8 @@ pub enum Show {
     Info,
     /// Servers with their configured, admin and health state.
     Pools,
+    /// DNS lists with their health.
+    Lookups,
     /// The rules with weight, hits and place.
     Rules,
     /// Counters and latency percentiles.
@@ -300,6 +302,7 @@ impl Show {
         match self {
             Self::Info => "info",
             Self::Pools => "pools",
+            Self::Lookups => "lookups",
             Self::Rules => "rules",
             Self::Stat => "stat",
         }

@@ -3,6 +3,7 @@
 mod acts;
 mod args;
 mod declared;
+mod dnsbl;
 mod faults;
 
 pub(crate) use args::Args;
@@ -187,9 +188,11 @@ fn bind(plan: &Plan, base: &Base<'_>) -> Bindings {
     let overrides = base.overrides;
     let mut bindings = Bindings { questions: vec![Question::Unanswerable; plan.declarations().len()] };
     for (index, declared) in plan.declared("dnsbl") {
-        let mut spec = declared::dnsbl(declared);
-        spec.server = overrides.dns.or(spec.server);
-        bindings.set(index, Question::Dnsbl(Arc::new(spec)));
+        let mut list = dnsbl::dnsbl(plan, index, declared);
+        list.server = overrides.dns.or(list.server);
+        let kept = base.older.and_then(|older| older.dns_lists().find(|older| older.is_like(&list)));
+        let list = kept.map_or_else(|| Arc::new(list), Arc::clone);
+        bindings.set(index, Question::Dnsbl(list));
     }
     for (index, declared) in plan.declared("service") {
         let mut service = declared::clamd(declared);

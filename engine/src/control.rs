@@ -22,6 +22,7 @@ use crate::generation::{Generation, Reread};
 use crate::limits::{LISTEN_BACKLOG, RELOAD_POLL, RELOAD_TAKEN_WITHIN};
 use crate::log::{Log, Writer};
 use crate::metrics::names;
+use crate::probe::Probes;
 use crate::process::Process;
 use crate::ring;
 use crate::session::Room;
@@ -93,6 +94,7 @@ pub struct Control {
     progress: Vec<Arc<Progress>>,
     threads: Mutex<Vec<std::thread::JoinHandle<()>>>,
     checks: Mutex<Vec<Check>>,
+    probes: Probes,
     reloading: tokio::sync::Mutex<()>,
     /// The generation that served before this one.
     before: Mutex<Option<Arc<Generation>>>,
@@ -119,8 +121,10 @@ impl Control {
         let process = Arc::new(Process::new(config::host_name(), setup.state.clone()));
         let served = first(&setup, &process)?;
         let (sender, receiver) = watch::channel(served);
+        let log = std::rc::Rc::new(writer.lane());
         let mut control = Self {
-            log: std::rc::Rc::new(writer.lane()),
+            probes: Probes::new(setup.resolver, std::rc::Rc::clone(&log)),
+            log,
             progress: (0..setup.shards).map(|_| Arc::default()).collect(),
             threads: Mutex::default(),
             checks: Mutex::default(),
@@ -312,9 +316,10 @@ impl Control {
         Ok(())
     }
 
-    /// Checks the servers that serve now. A check that is wanted as before is left alone, so that it keeps its count.
+    /// Checks the servers that serve now, and probes the DNS lists. A check that is wanted as before is left alone, so that it keeps its count.
     fn adjust_checks(&self) {
         let generation = self.served().generation;
+        self.probes.adjust(&generation);
         let mut checks = lock(&self.checks);
         checks.retain(|check| {
             let stays = generation.pools.iter().any(|pool| check.is_wanted(pool));

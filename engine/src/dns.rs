@@ -7,6 +7,7 @@
 
 mod answer;
 mod cache;
+mod health;
 mod listing;
 mod names;
 mod question;
@@ -29,6 +30,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 pub use answer::{Answer, Failure, Records};
+pub use health::{Health, Points as TestPoints, Unfit};
 pub use listing::{Listed, Listing, Octets, address_name, domain_name};
 pub use names::{Hosts, Mx, Points, Reverse, hosts, is_public, mx, points, reverse};
 pub use question::{Kind, Question};
@@ -95,17 +97,7 @@ type Waiting = watch::Receiver<Option<Answer>>;
 
 impl Upstream {
     fn new(address: Option<SocketAddr>, clock: Clock) -> Result<Self, DnsError> {
-        let (config, mut options) = match address {
-            Some(address) => (only(address), ResolverOpts::default()),
-            None => hickory_resolver::system_conf::read_system_conf().map_err(DnsError::System)?,
-        };
-        options.cache_size = 0;
-        options.use_hosts_file = ResolveHosts::Never;
-        options.timeout = DNS_PACKET_TIME;
-        options.attempts = DNS_PACKETS_MAX;
-        // One server at a time: the second is for when the first is silent.
-        options.num_concurrent_reqs = 1;
-        options.max_active_requests = DNS_IN_FLIGHT_MAX;
+        let (config, options) = config_of(address)?;
         Ok(Self(Rc::new(Server {
             address,
             resolver: OnceCell::new(),
@@ -201,6 +193,43 @@ impl Upstream {
     }
 }
 
+/// Asks a name server, or the host's own, without a cache: for a probe, which runs on no shard.
+pub async fn ask_anew(server: Option<SocketAddr>, question: &Question) -> Answer {
+    let Ok((config, options)) = config_of(server) else { return Answer::Failed(Failure::Server) };
+    match build(config, options) {
+        Some(resolver) => asked(&resolver, question).await.0,
+        None => Answer::Failed(Failure::Server),
+    }
+}
+
+async fn asked(resolver: &TokioResolver, question: &Question) -> (Answer, Duration) {
+    let asking = resolver.lookup(question.wire_name(), question.kind().record_type());
+    // These are tokio's sockets, not the ring's: dropping the future ends the query.
+    answer::read(question.kind(), timeout(DNS_QUESTION_TIME_MAX, asking).await)
+}
+
+fn build(config: ResolverConfig, options: ResolverOpts) -> Option<TokioResolver> {
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    // Only TLS and DNSSEC, which are off, can fail here.
+    builder.with_options(options).build().ok()
+}
+
+/// How a name server is asked.
+fn config_of(address: Option<SocketAddr>) -> Result<(ResolverConfig, ResolverOpts), DnsError> {
+    let (config, mut options) = match address {
+        Some(address) => (only(address), ResolverOpts::default()),
+        None => hickory_resolver::system_conf::read_system_conf().map_err(DnsError::System)?,
+    };
+    options.cache_size = 0;
+    options.use_hosts_file = ResolveHosts::Never;
+    options.timeout = DNS_PACKET_TIME;
+    options.attempts = DNS_PACKETS_MAX;
+    // One server at a time: the second is for when the first is silent.
+    options.num_concurrent_reqs = 1;
+    options.max_active_requests = DNS_IN_FLIGHT_MAX;
+    Ok((config, options))
+}
+
 /// Gives a step the answers that there are.
 pub type Known<'a> = &'a mut dyn FnMut(&Question) -> Option<Answer>;
 
@@ -208,11 +237,7 @@ impl Server {
     async fn resolve(&self, question: &Question) -> Answer {
         let (answer, keep) = match self.resolver() {
             None => (Answer::Failed(Failure::Server), crate::limits::DNS_FAILURE_TTL),
-            Some(resolver) => {
-                let asking = resolver.lookup(question.wire_name(), question.kind().record_type());
-                // These are tokio's sockets, not the ring's: dropping the future ends the query.
-                answer::read(question.kind(), timeout(DNS_QUESTION_TIME_MAX, asking).await)
-            }
+            Some(resolver) => asked(resolver, question).await,
         };
         self.cache.borrow_mut().keep(question.clone(), answer.clone(), keep);
         answer
@@ -221,9 +246,7 @@ impl Server {
     fn resolver(&self) -> Option<&TokioResolver> {
         if self.resolver.get().is_none() {
             let (config, options) = self.config.clone();
-            let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-            // Only TLS and DNSSEC, which are off, can fail here.
-            let built = builder.with_options(options).build().ok()?;
+            let built = build(config, options)?;
             return Some(self.resolver.get_or_init(|| built));
         }
         self.resolver.get()

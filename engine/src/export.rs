@@ -39,6 +39,7 @@ static PULLED: &[&Metric] = &[
     &names::SERVER_STATE,
     &names::SESSIONS,
     &names::LIST_ENTRIES,
+    &names::DNSBL_HEALTHY,
 ];
 
 /// Registers what the process has.
@@ -65,6 +66,10 @@ pub fn generation(registry: &Registry, served: &Served) {
     registry.pulled(&names::GENERATION_INFO, &[&served.generation.digest()], || 1.0);
     for pool in &served.generation.pools {
         export_pool(registry, pool);
+    }
+    for list in served.generation.dns_lists().filter(|list| list.probe.is_some()) {
+        let health = Arc::clone(&list.health);
+        registry.pulled(&names::DNSBL_HEALTHY, &[&list.name], move || whole(u64::from(!health.is_off())));
     }
     for (label, room) in served.rooms.iter() {
         let room = Arc::clone(room);

@@ -16,7 +16,7 @@ use weir_lang::value::{Slot, StatementId};
 use weir_smtp::{Enhanced, ServerConfig};
 
 use crate::clamd;
-use crate::dns::Listing;
+use crate::dns::{Health, Listing, TestPoints};
 use crate::upstream::pool::{FixedReply, Pool};
 
 /// One loaded file set.
@@ -59,6 +59,18 @@ impl Generation {
             Question::Clamav(service) if service.is_like(like) => Some(service),
             _ => None,
         })
+    }
+
+    /// The DNS lists that rules ask, each once.
+    pub fn dns_lists(&self) -> impl Iterator<Item = &Arc<Dnsbl>> {
+        let lists = || {
+            self.questions.iter().filter_map(|question| match question {
+                Question::Dnsbl(list) => Some(list),
+                _ => None,
+            })
+        };
+        let is_first = move |index: usize, list| !lists().take(index).any(|before| Arc::ptr_eq(before, list));
+        lists().enumerate().filter(move |(index, list)| is_first(*index, list)).map(|(_, list)| list)
     }
 
     /// The listener of this name.
@@ -148,7 +160,7 @@ impl Names {
 }
 
 /// A DNS list.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Dnsbl {
     /// Its name in the rule file.
     pub name: String,
@@ -160,6 +172,27 @@ pub struct Dnsbl {
     pub timeout: Duration,
     /// The name server to ask, if not the host's.
     pub server: Option<SocketAddr>,
+    /// How it is probed, if it is.
+    pub probe: Option<Probe>,
+    /// What the probe found, for all shards.
+    pub health: Arc<Health>,
+}
+
+impl Dnsbl {
+    /// Whether the rule files say the same of both.
+    pub fn is_like(&self, other: &Self) -> bool {
+        (&self.name, &self.zone, &self.listing, self.timeout, self.server, &self.probe)
+            == (&other.name, &other.zone, &other.listing, other.timeout, other.server, &other.probe)
+    }
+}
+
+/// How a DNS list is probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// How often.
+    pub every: Duration,
+    /// What it must have and what not.
+    pub points: TestPoints,
 }
 
 /// A virus scanner.

@@ -35,6 +35,7 @@ pub mod log;
 pub mod lookups;
 pub mod mail;
 pub mod metrics;
+pub mod probe;
 pub mod process;
 pub mod question;
 pub mod rehearse;

@@ -160,5 +160,17 @@ pub const LISTS_EVERY: Duration = Duration::from_secs(2);
 pub const EDITS_MAX: usize = 10_000;
 /// How long the look-ups of a reverse name or of mail exchangers may take, all questions together.
 pub const DNS_LOOKUP_WITHIN: Duration = Duration::from_secs(5);
+/// Questions to a DNS list that go without an answer in a row before it is probed out of turn.
+pub const DNSBL_FAILURES_IN_A_ROW: u32 = 10;
+/// Answers of a DNS list after which their share of listings is looked at;
+pub const DNSBL_WINDOW: u64 = 200;
+/// from so many of them in a hundred on, the list is probed out of turn.
+pub const DNSBL_LISTED_PERCENT: u64 = 95;
+/// The shortest interval of a `probe`.
+pub const DNSBL_PROBE_EVERY_MIN: Duration = Duration::from_secs(1);
+/// The least time between two probes of a DNS list, whatever its answers look like, unless its `probe` is more often.
+pub const DNSBL_PROBE_PAUSE: Duration = Duration::from_secs(5);
+/// How often a DNS list that is off is probed, if its `probe` is not more often.
+pub const DNSBL_OFF_EVERY: Duration = Duration::from_mins(1);
 /// Names about which a DNS list is asked for one message.
 pub const DNSBL_NAMES_MAX: usize = 50;

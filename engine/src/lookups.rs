@@ -199,6 +199,9 @@ impl Lookups {
     }
 
     fn dnsbl(&mut self, facts: &Facts, slot: Slot, list: &Arc<Dnsbl>) -> Option<Answer> {
+        if list.health.is_off() {
+            return Some(unknown(facts, slot));
+        }
         let Some(upstream) = self.upstream(list.server) else { return Some(unknown(facts, slot)) };
         let questions = list.questions(facts.generation.plan.slot_argument(slot, 0, facts));
         let cached = upstream.try_settled(|known| list.read_all(&questions, known));
@@ -211,7 +214,9 @@ impl Lookups {
             for question in &questions {
                 upstream.begin(question);
             }
-            upstream.settle(list.timeout, |known| list.read_all(&questions, known)).await
+            let answer = upstream.settle(list.timeout, |known| list.read_all(&questions, known)).await;
+            list.count(&answer);
+            answer
         });
         None
     }

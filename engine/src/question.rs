@@ -18,6 +18,11 @@ use crate::scheme::fields::{
 };
 
 impl Dnsbl {
+    /// What it says when it gives this answer.
+    pub fn read(&self, answer: &dns::Answer) -> Answer {
+        together(vec![self.listing.read(answer)])
+    }
+
     /// The names to ask for about a value: an address, a domain, or several domains.
     pub fn questions(&self, value: Value<'_>) -> Vec<dns::Question> {
         let domain = |domain: &[u8]| dns::domain_name(&String::from_utf8_lossy(domain), &self.zone);
@@ -32,22 +37,37 @@ impl Dnsbl {
 
     /// What the answers say together: listed when any is, unknown when any failed, else clean.
     pub fn read_all(&self, questions: &[dns::Question], known: Known<'_>) -> Result<Answer, dns::Question> {
-        let mut codes = Vec::new();
-        let mut failed = false;
+        let mut found = Vec::with_capacity(questions.len());
         for question in questions {
-            match self.listing.read(&known(question).ok_or_else(|| question.clone())?) {
-                Listed::Listed(found) => codes.extend(found.into_iter().map(IpAddr::V4)),
-                Listed::Unknown => failed = true,
-                Listed::Clean => {}
-            }
+            found.push(self.listing.read(&known(question).ok_or_else(|| question.clone())?));
         }
-        let state = match (codes.is_empty(), failed) {
-            (false, _) => "listed",
-            (true, true) => "unknown",
-            (true, false) => "clean",
-        };
-        Ok(Answer::State { state: state_of(&LISTED_ANSWER, state), codes, name: Box::default() })
+        Ok(together(found))
     }
+
+    /// Counts an answer that came over the wire, for its health.
+    pub fn count(&self, answer: &Answer) {
+        let Answer::State { state, .. } = answer else { return };
+        let is = |name| *state == state_of(&LISTED_ANSWER, name);
+        self.health.count((!is("unknown")).then(|| is("listed")));
+    }
+}
+
+fn together(found: Vec<Listed>) -> Answer {
+    let mut codes = Vec::new();
+    let mut failed = false;
+    for found in found {
+        match found {
+            Listed::Listed(found) => codes.extend(found.into_iter().map(IpAddr::V4)),
+            Listed::Unknown => failed = true,
+            Listed::Clean => {}
+        }
+    }
+    let state = match (codes.is_empty(), failed) {
+        (false, _) => "listed",
+        (true, true) => "unknown",
+        (true, false) => "clean",
+    };
+    Answer::State { state: state_of(&LISTED_ANSWER, state), codes, name: Box::default() }
 }
 
 /// A state of an answer by its name.

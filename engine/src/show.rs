@@ -96,6 +96,29 @@ pub fn pools(control: &Control) -> String {
     table.print()
 }
 
+/// `show lookups`: the DNS lists that rules ask.
+pub fn lookups(control: &Control) -> String {
+    let mut table = Table::new(&["LIST", "ZONE", "PROBE", "HEALTH", "REASON"]);
+    for list in control.served().generation.dns_lists() {
+        let probe = list
+            .probe
+            .as_ref()
+            .map_or_else(|| String::from("off"), |probe| format!("every {} s", probe.every.as_secs_f64()));
+        table.row(vec![
+            list.name.clone(),
+            list.zone.clone(),
+            probe,
+            String::from(match (&list.probe, list.health.is_off()) {
+                (None, _) => "not probed",
+                (Some(_), true) => "off",
+                (Some(_), false) => "on",
+            }),
+            list.health.reason().unwrap_or_default(),
+        ]);
+    }
+    table.print()
+}
+
 /// `show rules`
 pub fn rules(control: &Control) -> String {
     let generation = control.served().generation;

@@ -19,7 +19,7 @@ const LAYERS: &[Layer] = &[
         name: "surface",
         modules: &[
             "main", "run", "demo", "admin", "show", "explain", "commands", "reread", "edits", "control",
-            "simulate", "export", "config", "cli",
+            "probe", "simulate", "export", "config", "cli",
         ],
     },
     Layer { name: "threads", modules: &["shard"] },

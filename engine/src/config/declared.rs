@@ -10,8 +10,7 @@ use weir_smtp::{Extension, Extensions, ServerConfig};
 
 use super::args::{Args, setting, settings};
 use crate::clamd::{Host, Settings};
-use crate::dns::Listing;
-use crate::generation::{Clamav, Dnsbl, Listener, SessionKey, Slots, Timeouts};
+use crate::generation::{Clamav, Listener, SessionKey, Slots, Timeouts};
 use crate::upstream::pool::{self, Balance, CheckSpec, FixedReply, PoolSpec, ServerSpec};
 
 /// `listener`
@@ -174,32 +173,6 @@ fn pool_timeouts(args: Args<'_>) -> pool::Timeouts {
 /// The forms bound these numbers far below `u32::MAX`.
 fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// `dnsbl`
-pub(super) fn dnsbl(declared: &Declared) -> Dnsbl {
-    let default = Listing::default();
-    let bits = setting(declared, "bits").map(bits).unwrap_or_default();
-    let listed = match setting(declared, "listed").map(Args::quads) {
-        Some(listed) => listed,
-        None if bits > 0 => Vec::new(),
-        None => default.listed,
-    };
-    Dnsbl {
-        name: declared.name.clone(),
-        zone: setting(declared, "zone").and_then(Args::text).unwrap_or_default().to_owned(),
-        listing: Listing {
-            listed,
-            bits,
-            error: setting(declared, "error").map(Args::quads).unwrap_or_default(),
-        },
-        timeout: setting(declared, "timeout").and_then(Args::duration).unwrap_or(Duration::from_secs(2)),
-        server: setting(declared, "server").and_then(|args| args.sockets().next()),
-    }
-}
-
-fn bits(args: Args<'_>) -> u8 {
-    args.numbers().fold(0, |bits, number| bits | u8::try_from(number).unwrap_or(0))
 }
 
 /// `service : clamd`

@@ -47,6 +47,22 @@ pub enum Records {
     Texts(Vec<Box<[u8]>>),
 }
 
+impl Answer {
+    /// Its addresses as text, for messages.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Found(records) => match &**records {
+                Records::Addresses(addresses) => {
+                    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+                }
+                other => format!("{other:?}"),
+            },
+            Self::None => String::from("nothing"),
+            Self::Failed(failure) => format!("{failure:?}").to_lowercase(),
+        }
+    }
+}
+
 /// Reads what the resolver says, and how long it holds.
 pub(super) fn read(kind: Kind, result: Result<Result<Lookup, NetError>, Elapsed>) -> (Answer, Duration) {
     match result {

@@ -51,6 +51,7 @@ metrics! {
 
     LOOKUPS: Counter, "weir_lookups_total", ["lookup", "result", "cache"], "Lookups by their result, from the cache or not.";
     LOOKUP_DURATION: Timer, "weir_lookup_duration_seconds", ["lookup"], "How long lookups took that were not in the cache.";
+    DNSBL_HEALTHY: Gauge, "weir_dnsbl_healthy", ["list"], "Whether the last probe of a DNS list found it well; 0 is off, its answers are unknown.";
     LIST_ERRORS: Counter, "weir_list_errors_total", ["list"], "Changes of a list's file that could not be taken; the entries before stay.";
     LIST_ENTRIES: Gauge, "weir_list_entries", ["list"], "Entries of a list.";
 

@@ -102,6 +102,20 @@ pub const CLAUSES: &[Form] = &[
         example: "dns \"7.2.0.192.zen.example.org\" gives 127.0.0.4",
     },
     Form {
+        word: "lookup",
+        parts: &[
+            Value(Name("dnsbl")),
+            OneOf(&[
+                &[Word("gives"), Repeat(&[Value(Ip)])],
+                &[Word("nothing")],
+                &[Word("fails")],
+                &[Word("off")],
+            ]),
+        ],
+        doc: "What a DNS list answers, whatever it is asked for; `off` is a list that its probe has switched off.",
+        example: "lookup zen off",
+    },
+    Form {
         word: "mx",
         parts: &[
             Value(Text),

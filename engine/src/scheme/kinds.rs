@@ -1,7 +1,7 @@
 //! What can be declared: listeners, pools, DNS lists and services. [`crate::config`] reads the settings.
 
 use weir_lang::scheme::Kind::{
-    CodeIn, Duration, Enhanced, Field, Int, Name, Percent, Quad, Size, Socket, Template, Text,
+    CodeIn, Duration, Enhanced, Field, Int, Ip, Name, Percent, Quad, Size, Socket, Template, Text,
     Word as AnyWord,
 };
 use weir_lang::scheme::Part::{AnyOrder, Comma, Maybe, OneOf, Repeat, Value, Word};
@@ -306,7 +306,24 @@ const DNSBL: &[SettingSpec] = &[
         "The name server to ask; the host's resolver by default.",
         "server 127.0.0.1:530",
     ),
+    once(
+        "probe",
+        &[OneOf(&[
+            &[Word("off")],
+            &[
+                Value(Duration),
+                AnyOrder(&[&[Word("listed"), Repeat(TEST_POINT)], &[Word("clean"), Repeat(TEST_POINT)]]),
+            ],
+        ])],
+        "How often, at most each second, the list is asked for what each list has and what none has: 127.0.0.2 and 127.0.0.1, `test` and `invalid` for \
+         domains (RFC 5782, 5), or what stands behind `listed` and `clean`. A list that lists what none has, lacks what each has, \
+         answers with errors or not at all is off, `unknown` without being asked, until a probe finds it well. Off by default.",
+        "probe 10m, listed \"dbltest.com\"",
+    ),
 ];
+
+/// What a probe asks for.
+const TEST_POINT: &[Part] = &[OneOf(&[&[Value(Ip)], &[Value(Text)]])];
 
 const CLAMD: &[SettingSpec] = &[
     required(

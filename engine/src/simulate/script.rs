@@ -13,6 +13,7 @@ use weir_lang::value::Slot;
 use crate::clamd::{Reason, Scan};
 use crate::config::Args;
 use crate::decide::{Gather, unknown};
+use crate::dns;
 use crate::facts::{Answer, Facts, Key, PASSED, net_bits, net_of};
 use crate::generation::Question;
 use crate::process::Process;
@@ -20,7 +21,7 @@ use crate::question::{self, virus};
 use crate::rehearse::Mail;
 use crate::upstream::pool::FixedReply;
 
-use super::world::World;
+use super::world::{self, World};
 
 /// A test's set-up.
 pub(super) struct Script {
@@ -37,6 +38,8 @@ pub(super) struct Script {
 struct Answers {
     spoke_early: bool,
     names: World,
+    /// What lists answer, by name; `None` is one that is off.
+    lists: HashMap<String, Option<dns::Answer>>,
     services: HashMap<String, Scan>,
 }
 
@@ -75,6 +78,10 @@ impl Script {
             "rcpt" => self.mail.rcpts.extend(args.texts().map(str::to_owned)),
             "message" => self.mail.content = content(args, &clause.location.file)?,
             "dns" => answers.names.address(args),
+            "lookup" => {
+                let answer = (!args.has("off")).then(|| world::addresses(args));
+                answers.lists.insert(args.name().unwrap_or_default().to_owned(), answer);
+            }
             "mx" => answers.names.exchanger(args),
             "service" => {
                 _ = answers.services.insert(args.word().unwrap_or_default().to_owned(), verdict(args));
@@ -180,6 +187,11 @@ impl Gather for Scripted {
         let answers = &self.0;
         Some(match facts.generation.question(slot) {
             Question::Dnsbl(list) => {
+                if let Some(given) = answers.lists.get(&list.name) {
+                    return Some(
+                        given.as_ref().map_or_else(|| unknown(facts, slot), |given| list.read(given)),
+                    );
+                }
                 let questions = list.questions(facts.generation.plan.slot_argument(slot, 0, facts));
                 let read = list.read_all(&questions, &mut |question| Some(answers.names.answer(question)));
                 read.unwrap_or_else(|_| unknown(facts, slot))

@@ -55,12 +55,7 @@ impl World {
 
     /// `dns`
     pub(super) fn address(&mut self, args: Args<'_>) {
-        let addresses = args.0.iter().filter_map(|arg| match arg {
-            Arg::Ip(ip) => Some(*ip),
-            _ => None,
-        });
-        let answer = if args.has("fails") { Err(()) } else { Ok(addresses.collect()) };
-        self.addresses.insert(name(args), answer);
+        self.addresses.insert(name(args), ips(args));
     }
 
     /// `mx`
@@ -126,6 +121,23 @@ const FAILED: Answer = Answer::Failed(Failure::Timeout);
 
 fn found(records: Records) -> Answer {
     Answer::Found(Rc::new(records))
+}
+
+/// What `gives`, `nothing` and `fails` say.
+pub(super) fn addresses(args: Args<'_>) -> Answer {
+    match ips(args) {
+        Err(()) => FAILED,
+        Ok(given) if given.is_empty() => Answer::None,
+        Ok(given) => found(Records::Addresses(given)),
+    }
+}
+
+fn ips(args: Args<'_>) -> Result<Vec<IpAddr>, ()> {
+    let addresses = args.0.iter().filter_map(|arg| match arg {
+        Arg::Ip(ip) => Some(*ip),
+        _ => None,
+    });
+    if args.has("fails") { Err(()) } else { Ok(addresses.collect()) }
 }
 
 fn name(args: Args<'_>) -> String {
@@ -250,6 +262,33 @@ test "a sender at a private address" {
   expect mail 550 5.1.8
 }
 "#;
+
+    const LISTS: &str = r#"weir 1
+listener l { bind 192.0.2.25:25 }
+dnsbl zen { zone "zen.example.org"  probe 10m }
+on rcpt {
+  reject 550 5.7.1 "listed" if zen(client.ip)
+  defer 451 4.7.1 "unknown" if zen(client.ip) is unknown
+}
+on message { discard }
+test "listed" { rcpt "a@example.org"  lookup zen gives 127.0.0.4  expect rcpt 550 }
+test "listed in vain" { rcpt "a@example.org"  lookup zen gives 127.0.0.1  expect message 250, lookup zen clean }
+test "not listed" { rcpt "a@example.org"  lookup zen nothing  expect message 250 }
+test "over its quota" { rcpt "a@example.org"  lookup zen gives 127.255.255.254  expect rcpt 451 }
+test "fails" { rcpt "a@example.org"  lookup zen fails  expect rcpt 451 }
+test "off" {
+  rcpt "a@example.org"
+  dns "1.2.0.192.zen.example.org" gives 127.0.0.4
+  lookup zen off
+  expect rcpt 451, lookup zen unknown
+}
+"#;
+
+    #[test]
+    fn a_test_says_what_a_list_answers() {
+        let plan = load_from(["t.weir"], &OneFile(LISTS)).plan.unwrap();
+        assert_eq!(run_tests(&plan, None).failures(), None);
+    }
 
     #[test]
     fn names_are_judged_as_a_name_server_would_have_them() {
