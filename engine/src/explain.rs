@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use weir_lang::eval::{RuleState, Scratch};
 use weir_lang::plan::RuleSpec;
+use weir_smtp::Conduct;
 
 use crate::cli::{Exit, Explain};
 use crate::clock::Clock;
@@ -48,6 +49,7 @@ pub fn explain(args: &Explain) -> Exit {
         rcpts: args.rcpt.clone(),
         content,
         stressed: false,
+        conduct: Conduct::default(),
     };
     // Virus scanners are reached over the ring, as in a session.
     let sheet = match ring::run(run(&generation, &mail, host_name, args.resolver)) {

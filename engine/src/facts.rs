@@ -14,6 +14,7 @@ use std::sync::Arc;
 use weir_lang::eval::Scratch;
 use weir_lang::list::{List, Map};
 use weir_lang::value::{self, Slot, StatementId, Value};
+use weir_smtp::Conduct;
 
 pub use answer::Answer;
 pub use readers::{is_bare_ip, literal};
@@ -57,6 +58,11 @@ impl Mailbox {
         }
     }
 
+    /// Whether it is `postmaster` or `abuse`, in any domain: those must be reachable (RFC 5321, 4.5.1; RFC 2142, 4).
+    pub fn is_postmaster_or_abuse(&self) -> bool {
+        [&b"postmaster"[..], b"abuse"].iter().any(|role| self.local().eq_ignore_ascii_case(role))
+    }
+
     /// What is before the `@`.
     pub fn local(&self) -> &[u8] {
         self.address.get(..self.at).unwrap_or_default()
@@ -86,6 +92,8 @@ pub struct Facts {
     pub stressed: bool,
     /// Recipients refused with a 5yz.
     pub unknown_rcpts: u32,
+    /// How the client has behaved.
+    pub conduct: Conduct,
     /// Messages of this session before this one.
     pub messages: u32,
     /// What the client calls itself.
@@ -144,6 +152,7 @@ impl Facts {
             passed,
             stressed: false,
             unknown_rcpts: 0,
+            conduct: Conduct::default(),
             messages: 0,
             helo: Vec::new(),
             sender: Mailbox::default(),

@@ -323,6 +323,8 @@ pub struct Listener {
     pub stressed_above: usize,
     /// What its SMTP machine is told: limits, extensions, line breaks.
     pub server: Arc<ServerConfig>,
+    /// A refusal before RCPT is said at RCPT.
+    pub delayed_rejection: bool,
     /// Waits of a session.
     pub timeouts: Timeouts,
     /// The reply above its bounds.

@@ -12,6 +12,8 @@ use weir_lang::eval::{Coverage, RuleState, Scratch};
 use weir_lang::plan::Ending;
 use weir_lang::value::{Facts as _, Slot, StatementId, Value};
 
+use weir_smtp::Conduct;
+
 use crate::counts::result_word;
 use crate::decide::{Gather, decide, survey};
 use crate::facts::{Facts, Key, Mailbox, shown};
@@ -36,6 +38,8 @@ pub struct Mail {
     pub content: Vec<u8>,
     /// The listener is stressed.
     pub stressed: bool,
+    /// How the client behaves.
+    pub conduct: Conduct,
 }
 
 /// A phase's reply.
@@ -121,6 +125,8 @@ pub struct Rehearsal<G> {
     pub scratch: Scratch,
     /// Where look-ups go.
     pub gather: G,
+    /// A refusal that waits for RCPT.
+    held: Option<Said>,
     outcome: Outcome,
 }
 
@@ -145,7 +151,7 @@ impl<G: Gather> Rehearsal<G> {
         );
         facts.stressed = mail.stressed;
         let scratch = generation.plan.scratch();
-        Some(Self { facts, scratch, gather, outcome: Outcome::default() })
+        Some(Self { facts, scratch, gather, held: None, outcome: Outcome::default() })
     }
 
     /// Runs all phases; `now` is the clock of rules. Each phase's ending goes into `coverage`.
@@ -170,20 +176,25 @@ impl<G: Gather> Rehearsal<G> {
     }
 
     async fn phases(&mut self, mail: &Mail, coverage: &mut Coverage) {
-        if !matches!(self.phase(Phase::Connect, coverage).await, Next::GoOn) {
+        if !self.early_phase(Phase::Connect, coverage).await {
             return;
         }
+        self.facts.conduct = mail.conduct;
         self.facts.helo = mail.helo.clone().into_bytes();
-        if !matches!(self.phase(Phase::Helo, coverage).await, Next::GoOn) {
+        if !self.early_phase(Phase::Helo, coverage).await {
             return;
         }
         self.facts.sender = Mailbox::new(mail.sender.as_bytes());
-        if !matches!(self.phase(Phase::Mail, coverage).await, Next::GoOn) {
+        if !self.early_phase(Phase::Mail, coverage).await {
             return;
         }
         for rcpt in &mail.rcpts {
             self.facts.forget_from(Phase::Rcpt);
             self.facts.rcpt = Mailbox::new(rcpt.as_bytes());
+            if let Some(held) = self.held.clone().filter(|_| !self.facts.rcpt.is_postmaster_or_abuse()) {
+                self.outcome.said.push(Said { phase: Phase::Rcpt, ..held });
+                continue;
+            }
             match self.phase(Phase::Rcpt, coverage).await {
                 Next::GoOn => self.facts.rcpts.push(&self.facts.rcpt.address),
                 Next::Refused | Next::Decided => {}
@@ -197,6 +208,23 @@ impl<G: Gather> Rehearsal<G> {
             let wire = Rc::new(stuff(&mail.content));
             self.facts.message = Some(Rc::new(Message::of_wire(&wire, 0..wire.len())));
             self.phase(Phase::Message, coverage).await;
+        }
+    }
+
+    /// A phase before RCPT, whose refusal may wait for that; true when the session goes on.
+    async fn early_phase(&mut self, phase: Phase, coverage: &mut Coverage) -> bool {
+        if self.held.is_some() {
+            self.say_standard(phase, Duration::ZERO);
+            return true;
+        }
+        match self.phase(phase, coverage).await {
+            Next::GoOn => true,
+            Next::Refused if self.facts.listener.delayed_rejection => {
+                self.held = self.outcome.said.pop();
+                self.say_standard(phase, Duration::ZERO);
+                true
+            }
+            _ => false,
         }
     }
 

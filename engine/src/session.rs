@@ -9,6 +9,7 @@
 //! ```
 
 mod edits;
+mod held;
 mod letter;
 mod message;
 mod report;
@@ -22,7 +23,6 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use weir_lang::eval::Scratch;
-use weir_lang::plan::Ending;
 use weir_smtp::{Answer, Enhanced, Input, Need, Reply, Server, Stage};
 
 pub use edits::Edits;
@@ -36,6 +36,7 @@ use crate::local::Local;
 use crate::lookups::Lookups;
 use crate::ring::{Due, Stream, Watched};
 use crate::scheme::Phase;
+use held::Held;
 use ruling::Ruling;
 use transaction::Transaction;
 
@@ -52,6 +53,8 @@ pub struct Session {
     scratch: Scratch,
     lookups: Lookups,
     transaction: Transaction,
+    /// A refusal that waits for RCPT.
+    held: Option<Box<Held>>,
     /// When what the client is sending must be here.
     due: Option<Due>,
     began: Instant,
@@ -75,6 +78,7 @@ impl Session {
             lookups: Lookups::new(Rc::clone(&local.sources), Some(Rc::clone(&stream))),
             input: Input::default(),
             transaction: Transaction::new(&local.store),
+            held: None,
             due: None,
             began: Instant::now(),
             local,
@@ -90,7 +94,11 @@ impl Session {
     pub async fn serve(mut self: Box<Self>, open: impl Sized) {
         self.log_connect();
         loop {
-            match self.server.next(&mut self.input) {
+            let need = self.server.next(&mut self.input);
+            if self.facts.conduct != self.server.conduct() {
+                self.note_conduct();
+            }
+            match need {
                 // Replies to pipelined commands leave together, when nothing is left but to wait.
                 Need::Bytes => {
                     if !self.exchange().await {
@@ -185,6 +193,9 @@ impl Session {
             self.log_refusal(phase, &NO_ROOM, "no room");
             return self.server.answer(Answer::Reply(&NO_ROOM));
         }
+        if self.answer_held(phase) {
+            return;
+        }
         if phase != Phase::Message && !self.facts.generation.plan.has_phase(phase.index()) {
             return self.accept(phase);
         }
@@ -203,7 +214,10 @@ impl Session {
     async fn judge_command(&mut self, phase: Phase) {
         let ending = decide(phase, &mut self.facts, &mut self.scratch, &mut self.lookups).await;
         self.carry_out(phase).await;
-        match self.ruling(phase, ending) {
+        let ruling = Ruling::of(ending, &self.facts, &self.scratch);
+        let Some(ruling) = self.hold(phase, ruling, ending) else { return self.accept(phase) };
+        self.log_ruling(phase, &ruling, ending);
+        match ruling {
             Ruling::Accept => self.accept(phase),
             Ruling::Deliver(statement) => {
                 self.transaction.decided = Some(statement);
@@ -230,7 +244,10 @@ impl Session {
             _ => {}
         }
         self.server.answer(Answer::Accept);
-        self.lookups.prefetch(phase, &mut self.facts, &self.scratch);
+        // Who is refused already needs no more judgement.
+        if self.held.is_none() {
+            self.lookups.prefetch(phase, &mut self.facts, &self.scratch);
+        }
     }
 
     /// Takes into the facts what the machine has learnt for this stage.
@@ -241,9 +258,11 @@ impl Session {
                 self.facts.helo.clear();
                 self.facts.helo.extend_from_slice(self.server.helo().as_bytes());
                 self.begin_anew(Phase::Helo);
+                self.forget_held(Phase::Helo);
             }
             Stage::Mail => {
                 self.end_transaction();
+                self.forget_held(Phase::Mail);
                 self.adopt_newest();
                 let envelope = self.server.envelope();
                 transaction::set_sender(&mut self.facts.sender, envelope.sender());
@@ -287,13 +306,6 @@ impl Session {
         self.scratch = newest.plan.scratch();
         self.lookups.forget_all();
         self.facts.adopt(newest);
-    }
-
-    /// What the rules decided, as a reply or a destination.
-    fn ruling(&self, phase: Phase, ending: Ending) -> Ruling {
-        let ruling = Ruling::of(ending, &self.facts, &self.scratch);
-        self.log_ruling(phase, &ruling, ending);
-        ruling
     }
 }
 

@@ -70,6 +70,8 @@ pub enum CommandFault {
     NotText,
     /// No command that anybody knows.
     Unknown,
+    /// A line of another protocol: HTTP, a message's header, TLS, SSH.
+    NotSmtp,
     /// A command of SMTP that is not spoken here.
     NotImplemented,
     /// The command has no room for arguments, or lacks one, or its argument is malformed.
@@ -143,6 +145,28 @@ fn chunk<'a>(rest: &str) -> Result<Command<'a>, CommandFault> {
         Some(_) => return Err(CommandFault::Chunk),
     };
     if words.next().is_some() { Err(CommandFault::Chunk) } else { Ok(Command::Bdat { bytes, is_last }) }
+}
+
+/// The methods of HTTP (RFC 9110, 9.3; RFC 5789): what comes by a browser or a proxy that was talked into it.
+const HTTP_METHODS: [&str; 9] =
+    ["GET", "POST", "HEAD", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+
+/// Whether bytes from a line's beginning on are a handshake of TLS (RFC 8446, 5.1: a record's type and version).
+pub(crate) fn is_tls(line: &[u8]) -> bool {
+    line.starts_with(&[22, 3])
+}
+
+/// Whether a line that is no command is one of another protocol, by its first word.
+pub(crate) fn is_other_protocol(line: &[u8]) -> bool {
+    let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+    let is_header = || {
+        let name = word.strip_suffix(b":").unwrap_or_default();
+        !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    is_tls(line)
+        || word.starts_with(b"SSH-")
+        || HTTP_METHODS.iter().any(|method| word.eq_ignore_ascii_case(method.as_bytes()))
+        || is_header()
 }
 
 /// The commands of other extensions are told apart from noise (502, not 500).

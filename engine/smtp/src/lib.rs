@@ -55,5 +55,5 @@ pub use envelope::{BodyType, Envelope};
 pub use extension::{Extension, Extensions};
 pub use input::Input;
 pub use reply::{Enhanced, Reply};
-pub use server::{Answer, Need, Server, ServerConfig};
+pub use server::{Answer, Conduct, Need, Server, ServerConfig};
 pub use stage::Stage;

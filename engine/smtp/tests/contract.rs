@@ -283,3 +283,43 @@ fn a_chunk_needs_a_server_that_takes_it() {
     let mut client = Client::new(Arc::new(ClientConfig { name: "mx.example.org".into() }));
     client.start_chunk(&Envelope::new(), 10);
 }
+
+/// What the client has done when these reads have come.
+fn conduct(reads: &[&[u8]]) -> weir_smtp::Conduct {
+    let mut server = Server::new(Arc::new(ServerConfig::new("mx.example.org")));
+    let mut input = Input::default();
+    for read in std::iter::once(&&b""[..]).chain(reads) {
+        let mut buffer = input.lend(read.len());
+        buffer.extend_from_slice(read);
+        input.restore(buffer);
+        loop {
+            match server.next(&mut input) {
+                Need::Verdict(_) => server.answer(Answer::Accept),
+                Need::Bytes | Need::Close => break,
+                _ => {}
+            }
+        }
+    }
+    server.conduct()
+}
+
+#[test]
+fn who_sends_more_than_it_may_is_known() {
+    let early = |reads: &[&[u8]]| conduct(reads).pipelined_early;
+    assert!(early(&[b"EHLO a\r\nMAIL FROM:<a@example.net>\r\n"]));
+    assert!(early(&[b"HELO a\r\nN"]));
+    let envelope = b"MAIL FROM:<a@example.net>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";
+    assert!(!early(&[b"EHLO a\r\n", envelope]), "PIPELINING was offered");
+    assert!(early(&[b"HELO a\r\n", envelope]), "to HELO nothing is offered");
+    assert!(
+        early(&[b"EHLO a\r\n", &[&envelope[..], b"Subject: x\r\n"].concat()]),
+        "the 354 was not waited for"
+    );
+    assert!(!early(&[b"EHLO a\r\n", envelope, b"Subject: x\r\n\r\n.\r\nNOOP\r\nQUIT\r\n"]));
+}
+
+#[test]
+fn odd_lines_are_counted_and_the_first_is_kept() {
+    let found = conduct(&[b"EHLO a\r\nFROB\r\nMAIL\r\nGET / HTTP/1.1\r\n"]);
+    assert_eq!((found.unknown_commands, found.not_smtp), (2, 1), "a malformed command is a command");
+}

@@ -136,6 +136,7 @@ fn set(config: &mut ServerConfig, setting: &str) {
         "message_bytes_max" => limits.body.message_bytes_max = value.parse().unwrap(),
         "header_bytes_max" => limits.body.header_bytes_max = value.parse().unwrap(),
         "bad_commands_max" => limits.bad_commands_max = value.parse().unwrap(),
+        "not_smtp_max" => limits.not_smtp_max = value.parse().unwrap(),
         "errors_max" => limits.errors_max = value.parse().unwrap(),
         "idle_commands_max" => limits.idle_commands_max = value.parse().unwrap(),
         other => panic!("no setting {other}"),

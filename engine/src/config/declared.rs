@@ -31,6 +31,7 @@ pub(super) fn listener(declared: &Declared, host_name: &str) -> Listener {
         sessions_per: sessions.and_then(sessions_per),
         stressed_above: most.saturating_mul(stressed) / 100,
         server: Arc::new(server_config(declared, host_name)),
+        delayed_rejection: setting(declared, "delayed_rejection").is_some(),
         timeouts: setting(declared, "timeouts").map(timeouts).unwrap_or_default(),
         full: full.unwrap_or_else(|| FixedReply::new(421, (4, 3, 2), "too many sessions, try again later")),
         slots: setting(declared, "slots").and_then(slots),
@@ -78,6 +79,9 @@ fn server_config(declared: &Declared, host_name: &str) -> ServerConfig {
     }
     if let Some(commands) = of("bad_commands").and_then(Args::number) {
         limits.bad_commands_max = small(commands);
+    }
+    if let Some(lines) = of("not_smtp").and_then(Args::number) {
+        limits.not_smtp_max = small(lines);
     }
     config
 }

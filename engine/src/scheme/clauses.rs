@@ -52,12 +52,23 @@ pub const CLAUSES: &[Form] = &[
             AnyOrder(&[
                 &[Word("rdns"), OneOf(&[&[Word("unknown")], &[Value(Text), Maybe(&[Word("unconfirmed")])]])],
                 &[Word("talks"), Word("early")],
+                &[Word("says"), Value(Text), Word("early")],
                 &[Word("passed")],
             ]),
         ],
         doc: "Who connects: its address, its reverse name (none when not given; it leads back unless it is `unconfirmed`), whether it \
-              talks before the greeting, whether it is remembered as passed. 192.0.2.1 when not given.",
+              talks before the greeting and what it says then, whether it is remembered as passed. 192.0.2.1 when not given.",
         example: "client 192.0.2.7 rdns \"host.example.net\"",
+    },
+    Form {
+        word: "conduct",
+        parts: &[AnyOrder(&[
+            &[Word("unknown_commands"), Value(Int(0, 1000))],
+            &[Word("not_smtp"), Value(Int(0, 1000))],
+            &[Word("pipelined_early")],
+        ])],
+        doc: "How the client behaves: what `session.unknown_commands`, `session.not_smtp` and `session.pipelined_early` say from `helo` on.",
+        example: "conduct pipelined_early",
     },
     Form {
         word: "helo",

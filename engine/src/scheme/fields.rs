@@ -235,6 +235,32 @@ pub const FIELDS: &[FieldSpec] = &[
         "drop 421 4.7.0 \"too many unknown recipients\" if session.unknown_rcpts > 10",
     ),
     held(
+        "session.unknown_commands",
+        Type::Int,
+        CONNECT,
+        By::Us,
+        "How many lines of this session were no command of SMTP.",
+        "drop 421 4.7.0 \"too many errors\" if session.unknown_commands > 2",
+    ),
+    held(
+        "session.not_smtp",
+        Type::Int,
+        CONNECT,
+        By::Us,
+        "How many of those lines were of another protocol: HTTP, a message's header, TLS, SSH. More than the listener's `limits \
+         not_smtp` end the session before any rule.",
+        "drop 521 5.5.1 \"this is no web server\" if session.not_smtp > 0",
+    ),
+    held(
+        "session.pipelined_early",
+        Type::Bool,
+        CONNECT,
+        By::Us,
+        "The client sent more before it could know the answer: behind EHLO, HELO or DATA, or behind any command without having been \
+         offered PIPELINING (RFC 2920, 3.1).",
+        "drop 521 5.5.1 \"please wait for the answer\" if session.pipelined_early",
+    ),
+    held(
         "session.messages",
         Type::Int,
         CONNECT,

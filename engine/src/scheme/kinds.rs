@@ -116,9 +116,11 @@ const LISTENER: &[SettingSpec] = &[
             &[Word("line"), Value(Int(512, 65_536))],
             &[Word("header"), Value(Size)],
             &[Word("bad_commands"), Value(Int(1, 1000))],
+            &[Word("not_smtp"), Value(Int(0, 1000))],
         ])],
         "Bounds of a session: message size (default 25MB), recipients a message (100), bytes a text line (998), bytes of header \
-         (256KiB), refused commands before 421 (20).",
+         (256KiB), refused commands before 421 (20), and lines of another protocol (HTTP, a message's header, TLS, SSH) that are \
+         borne before 521 (0).",
         "limits message 15360000B, rcpts 100, line 998, bad_commands 4",
     ),
     once(
@@ -131,6 +133,14 @@ const LISTENER: &[SettingSpec] = &[
         "How long a session waits for a command (default 5m), for more of a message (3m) and for the client to take a reply (1m); \
          RFC 5321, 4.5.3.2.",
         "timeouts command 5m, data 3m",
+    ),
+    once(
+        "delayed_rejection",
+        &[],
+        "A `reject` or `defer` of `connect`, `helo` or `mail` is not said there but to each RCPT, so that the log has sender and \
+         recipient; rules of the phases up to `mail` then are not asked any more. The recipients `postmaster` and `abuse` are \
+         judged by `on rcpt` alone and stay reachable (RFC 5321, 4.5.1; RFC 2142). A `drop` does not wait. Off by default.",
+        "delayed_rejection",
     ),
     once(
         "line_breaks",

@@ -58,7 +58,9 @@ impl Session {
     }
 
     async fn follow(&mut self, ending: Ending) {
-        match self.ruling(Phase::Message, ending) {
+        let ruling = Ruling::of(ending, &self.facts, &self.scratch);
+        self.log_ruling(Phase::Message, &ruling, ending);
+        match ruling {
             Ruling::Deliver(statement) => self.deliver(statement).await,
             Ruling::Refuse { closes: true, reply } => self.finish(Answer::Close(&reply)),
             Ruling::Refuse { reply, .. } => self.finish(Answer::Reply(&reply)),

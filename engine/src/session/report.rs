@@ -7,6 +7,7 @@ use weir_smtp::Reply;
 use weir_smtp::body::BodyFault;
 
 use super::Session;
+use super::held::Held;
 use super::ruling::Ruling;
 use crate::facts::Facts;
 use crate::generation::Generation;
@@ -37,6 +38,26 @@ impl Session {
         self.local.counts().protocol_error(&self.facts.listener.label, "pregreet");
         let after = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.event("pregreet").field("after_ms", after).field("said", said).emit();
+    }
+
+    /// Counts and logs what the client did that a mail server does not do, each kind once.
+    pub(super) fn note_conduct(&mut self) {
+        let before = std::mem::replace(&mut self.facts.conduct, self.server.conduct());
+        let now = self.facts.conduct;
+        let said = self.server.take_odd();
+        for (kind, is_new, is_first) in [
+            ("not_smtp", now.not_smtp > before.not_smtp, before.not_smtp == 0),
+            ("unknown_command", now.unknown_commands > before.unknown_commands, before.unknown_commands == 0),
+            ("pipelined_early", now.pipelined_early && !before.pipelined_early, true),
+        ] {
+            if !is_new {
+                continue;
+            }
+            self.local.counts().protocol_error(&self.facts.listener.label, kind);
+            if is_first {
+                self.event("misconduct").field("kind", kind).maybe("said", said.as_deref()).emit();
+            }
+        }
     }
 
     pub(super) fn log_disconnect(&self) {
@@ -78,6 +99,44 @@ impl Session {
             .field("code", reply.code)
             .maybe("enh", reply.enhanced.map(|enhanced| enhanced.to_string()))
             .field("text", &*reply.text)
+            .emit();
+    }
+
+    /// A refusal as it is held for RCPT.
+    pub(super) fn held_of(&self, phase: Phase, reply: Reply<'static>, statement: StatementId) -> Held {
+        let hits = hits(&self.facts.generation, &self.scratch);
+        Held {
+            phase,
+            reply,
+            verb: verb_of(&self.facts.generation, statement),
+            rule: self.facts.generation.place(statement).to_owned(),
+            label: rule_label(&self.facts, &self.scratch, statement),
+            hits: (!hits.is_empty()).then_some(hits),
+        }
+    }
+
+    /// A refusal waits for RCPT; who never gets so far is found by this line.
+    pub(super) fn log_held(&self, held: &Held) {
+        self.event("held")
+            .field("phase", held.phase.name())
+            .field("verdict", held.verb)
+            .field("rule", &*held.rule)
+            .field("code", held.reply.code)
+            .emit();
+    }
+
+    /// A recipient is refused by what was held.
+    pub(super) fn log_held_verdict(&self, held: &Held) {
+        self.local.counts().reject(held.phase, &held.label, held.reply.code);
+        self.local.counts().recipient(&self.facts.listener.label, held.verb);
+        self.envelope(self.event("verdict"))
+            .field("phase", held.phase.name())
+            .field("verdict", held.verb)
+            .field("rule", &*held.rule)
+            .maybe("hits", held.hits.as_deref())
+            .field("code", held.reply.code)
+            .maybe("enh", held.reply.enhanced.map(|enhanced| enhanced.to_string()))
+            .field("text", &*held.reply.text)
             .emit();
     }
 

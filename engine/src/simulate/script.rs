@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use weir_lang::eval::Scratch;
 use weir_lang::plan::{Arg, Clause, TestCase};
 use weir_lang::value::Slot;
+use weir_smtp::Conduct;
 
 use crate::clamd::{Reason, Scan};
 use crate::config::Args;
@@ -36,7 +37,8 @@ pub(super) struct Script {
 /// What look-ups answer.
 #[derive(Default)]
 struct Answers {
-    spoke_early: bool,
+    /// What the client says before the greeting.
+    early: Option<String>,
     names: World,
     /// What lists answer, by name; `None` is one that is off.
     lists: HashMap<String, Option<dns::Answer>>,
@@ -54,6 +56,7 @@ impl Script {
                 rcpts: Vec::new(),
                 content: message(&Composed::default()),
                 stressed: false,
+                conduct: Conduct::default(),
             },
             sessions: 1,
             pools: HashMap::new(),
@@ -92,6 +95,7 @@ impl Script {
             }
             "sessions" => self.sessions = args.number().unwrap_or(1),
             "stressed" => self.mail.stressed = true,
+            "conduct" => self.mail.conduct = conduct(args),
             _ => {}
         }
         Ok(())
@@ -102,7 +106,8 @@ impl Script {
             self.mail.client = *ip;
         }
         answers.names.client(self.mail.client, args);
-        answers.spoke_early = args.has("early");
+        let said = args.after("says").and_then(Args::text).unwrap_or_default();
+        answers.early = args.has("early").then(|| said.to_owned());
         self.passed = args.has("passed");
     }
 
@@ -118,6 +123,18 @@ impl Script {
     /// The look-ups of one session.
     pub(super) fn gather(&self) -> Scripted {
         Scripted(Rc::clone(&self.answers))
+    }
+}
+
+fn conduct(args: Args<'_>) -> Conduct {
+    let count = |word| args.after(word).and_then(Args::number).unwrap_or(0);
+    let not_smtp = u32::try_from(count("not_smtp")).unwrap_or(u32::MAX);
+    let unknown = u32::try_from(count("unknown_commands")).unwrap_or(u32::MAX);
+    Conduct {
+        // Those of another protocol are unknown as well.
+        unknown_commands: unknown.max(not_smtp),
+        not_smtp,
+        pipelined_early: args.has("pipelined_early"),
     }
 }
 
@@ -204,9 +221,14 @@ impl Gather for Scripted {
                 let read = naming.read(&mut |question| Some(answers.names.answer(question)));
                 read.unwrap_or_else(|_| unknown(facts, slot))
             }),
-            Question::SpokeEarly => {
-                Answer::Bool(answers.spoke_early && question::greet(facts, scratch).is_some())
-            }
+            Question::SpokeEarly => match &answers.early {
+                Some(said)
+                    if question::greet(facts, scratch).is_some_and(|greet| !greet.wait(facts).is_zero()) =>
+                {
+                    Answer::Said(said.as_bytes().into())
+                }
+                _ => Answer::Bool(false),
+            },
             Question::Unanswerable => Answer::Unknown,
         })
     }

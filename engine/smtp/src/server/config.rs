@@ -30,6 +30,8 @@ pub struct ServerLimits {
     pub body: BodyLimits,
     /// Most lines that are no command, or are malformed, since the last accepted message.
     pub bad_commands_max: u32,
+    /// Most lines of another protocol (HTTP, a message's header, TLS, SSH) on the connection before 521 ends it.
+    pub not_smtp_max: u32,
     /// Most replies of 4xx or 5xx since the last accepted message.
     pub errors_max: u32,
     /// Most commands that bring no message nearer (NOOP, RSET, VRFY, EHLO, HELP) since the last accepted message.
@@ -50,6 +52,7 @@ impl Default for ServerLimits {
                 line_bytes_max: TEXT_LINE_BYTES_MAX,
             },
             bad_commands_max: 10,
+            not_smtp_max: 0,
             errors_max: 50,
             idle_commands_max: 100,
         }

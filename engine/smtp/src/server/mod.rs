@@ -12,6 +12,7 @@
 
 mod chunks;
 mod commands;
+mod conduct;
 mod config;
 mod replies;
 
@@ -20,13 +21,15 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
+pub use conduct::Conduct;
 pub use config::{LineBreaks, ServerConfig, ServerLimits};
 
 use chunks::Chunks;
+use conduct::Observed;
 
 use crate::address::Mailbox;
 use crate::body::{BodyFault, Scanner};
-use crate::command::{Command, CommandFault};
+use crate::command::{Command, CommandFault, is_other_protocol, is_tls};
 use crate::envelope::Envelope;
 use crate::extension::{Extension, Extensions};
 use crate::input::Input;
@@ -153,6 +156,7 @@ pub struct Server {
     /// Bytes of an over-long line that were read over so far.
     discarded_bytes: usize,
     tally: Tally,
+    observed: Observed,
     scanner: Scanner,
     normaliser: Normaliser,
     chunks: Chunks,
@@ -177,6 +181,7 @@ impl Server {
             helo_judged: String::new(),
             discarded_bytes: 0,
             tally: Tally::default(),
+            observed: Observed::default(),
             scanner,
             normaliser: Normaliser::default(),
             chunks: Chunks::default(),
@@ -335,9 +340,25 @@ impl Server {
         self.in_body() || matches!(self.transaction, Transaction::InChunks)
     }
 
+    /// How the client has behaved so far.
+    pub const fn conduct(&self) -> Conduct {
+        self.observed.conduct
+    }
+
+    /// The beginning of the first line that was no command of SMTP, once.
+    pub fn take_odd(&mut self) -> Option<Box<[u8]>> {
+        self.observed.take_odd()
+    }
+
     /// Serves the next command line, if there is one.
     fn read_command(&mut self, input: &mut Input) -> Option<Need> {
         let unread = input.unread();
+        if self.discarded_bytes == 0 && is_tls(unread) {
+            // It waits for an answer that never comes, and its hello need not have a line end.
+            let hello = input.consume(unread.len());
+            self.bad_command(CommandFault::NotSmtp, input.bytes(hello));
+            return None;
+        }
         let Some(feed) = memchr(b'\n', unread) else {
             return self.wait_for_line(input);
         };
@@ -348,9 +369,10 @@ impl Server {
         if line_bytes > limits.discarded_line_bytes_max {
             self.close(&replies::LINE_ENDLESS);
         } else if line_bytes > limits.parameter_line_bytes_max {
-            self.bad_command(CommandFault::TooLong);
+            self.bad_command(CommandFault::TooLong, input.bytes(line));
         } else {
-            self.serve_line(input.bytes(line));
+            let has_more = !input.unread().is_empty();
+            self.serve_line(input.bytes(line), has_more);
         }
         None
     }
@@ -370,22 +392,25 @@ impl Server {
         Some(Need::Bytes)
     }
 
-    /// Serves a line that has its LF.
-    fn serve_line(&mut self, line: &[u8]) {
+    /// Serves a line that has its LF. `has_more`: the client sent more behind it.
+    fn serve_line(&mut self, line: &[u8], has_more: bool) {
         let line_bytes = line.len();
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = match (line.strip_suffix(b"\r"), self.config.line_breaks) {
             (Some(line), _) => line,
             (None, LineBreaks::Normalise) => line,
-            (None, LineBreaks::Refuse) => return self.bad_command(CommandFault::IllegalByte),
+            (None, LineBreaks::Refuse) => return self.bad_command(CommandFault::IllegalByte, line),
         };
         let command = Command::parse(line, self.understood());
+        if has_more {
+            self.note_pipelining(&command);
+        }
         let has_parameters = matches!(command, Ok(Command::Mail(..) | Command::Rcpt(_)));
         if line_bytes > self.config.limits.command_line_bytes_max && !has_parameters {
-            return self.bad_command(CommandFault::TooLong);
+            return self.bad_command(CommandFault::TooLong, line);
         }
         match command {
-            Err(fault) => self.bad_command(fault),
+            Err(fault) => self.bad_command(fault, line),
             Ok(Command::Quit) => self.close(&replies::BYE),
             Ok(_) if self.state == State::NotServed => self.say(&replies::NOT_SERVED),
             Ok(command) => self.serve(command),
@@ -462,8 +487,25 @@ impl Server {
         })
     }
 
+    /// Notes a client that sent more before it could know the answer to this command.
+    fn note_pipelining(&mut self, command: &Result<Command<'_>, CommandFault>) {
+        let is_last = match command {
+            Ok(Command::Ehlo(_) | Command::Helo(_) | Command::Data) => true,
+            Ok(Command::StartTls | Command::Quit) | Err(_) => false,
+            Ok(_) => !self.offered.has(Extension::Pipelining),
+        };
+        self.observed.conduct.pipelined_early |= is_last;
+    }
+
     /// Refuses a line that is no command.
-    fn bad_command(&mut self, fault: CommandFault) {
+    fn bad_command(&mut self, fault: CommandFault, line: &[u8]) {
+        let is_unknown =
+            matches!(fault, CommandFault::Unknown | CommandFault::NotText | CommandFault::IllegalByte);
+        let fault = if is_unknown && is_other_protocol(line) { CommandFault::NotSmtp } else { fault };
+        self.observed.note(fault, line);
+        if self.observed.conduct.not_smtp > self.config.limits.not_smtp_max {
+            return self.close(&replies::command_fault(CommandFault::NotSmtp));
+        }
         if fault == CommandFault::Chunk {
             // What follows may be the chunk and must not be read as commands.
             return self.close(&replies::command_fault(fault));

@@ -48,6 +48,7 @@ pub(super) const fn command_fault(fault: CommandFault) -> Reply<'static> {
         CommandFault::TooLong => reply(500, (5, 5, 2), "Line too long"),
         CommandFault::NotText => reply(500, (5, 5, 2), "Neither ASCII nor UTF-8"),
         CommandFault::Unknown => reply(500, (5, 5, 2), "Command not recognised"),
+        CommandFault::NotSmtp => reply(521, (5, 5, 1), "This is SMTP, and what you speak is not"),
         CommandFault::NotImplemented => reply(502, (5, 5, 1), "Command not implemented"),
         CommandFault::Arguments => reply(501, (5, 5, 4), "Malformed arguments"),
         CommandFault::Sender(fault) => address_fault(fault, 7),
