@@ -323,6 +323,8 @@ pub struct Listener {
     pub stressed_above: usize,
     /// What its SMTP machine is told: limits, extensions, line breaks.
     pub server: Arc<ServerConfig>,
+    /// When new clients are asked to come again, beside the bounds that always hold.
+    pub pressure: Vec<Pressure>,
     /// A refusal before RCPT is said at RCPT.
     pub delayed_rejection: bool,
     /// Waits of a session.
@@ -335,6 +337,17 @@ pub struct Listener {
     pub budget: Duration,
     /// The reply when that is over.
     pub over_budget: FixedReply,
+}
+
+/// A bound, in per cent, at which a listener takes no new clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pressure {
+    /// Of the memory for messages that are under way.
+    Memory(u32),
+    /// Of the descriptors that this process may have.
+    Descriptors(u32),
+    /// Of the room of this pool for transactions that wait; without a server that serves it is full.
+    Waiting(u32, String),
 }
 
 /// Whose sessions are counted together.
@@ -355,11 +368,29 @@ pub struct Timeouts {
     pub data: Duration,
     /// For the client to take a reply.
     pub write: Duration,
+    /// For a command, and for more of a message, while the listener is stressed.
+    pub stressed: Option<Duration>,
+}
+
+impl Timeouts {
+    /// The waits of a listener that is stressed, or not.
+    #[must_use]
+    pub fn when(self, is_stressed: bool) -> Self {
+        match self.stressed.filter(|_| is_stressed) {
+            Some(short) => Self { command: self.command.min(short), data: self.data.min(short), ..self },
+            None => self,
+        }
+    }
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { command: Duration::from_mins(5), data: Duration::from_mins(3), write: Duration::from_mins(1) }
+        Self {
+            command: Duration::from_mins(5),
+            data: Duration::from_mins(3),
+            write: Duration::from_mins(1),
+            stressed: None,
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use std::rc::Rc;
 
 use socket2::SockRef;
 
-pub use driver::{Guest, give_back_memory, raise_descriptor_limit, recycle};
+pub use driver::{Guest, descriptors_max, give_back_memory, raise_descriptor_limit, recycle};
 pub use error::{RingError, probe};
 pub use listener::Listener;
 pub use segment::{Segment, Segments};

@@ -132,7 +132,8 @@ impl Session {
         if !self.flush().await {
             return false;
         }
-        let timeouts = &self.facts.listener.timeouts;
+        let is_stressed = self.seat.room().sessions() >= self.facts.listener.stressed_above;
+        let timeouts = self.facts.listener.timeouts.when(is_stressed);
         let in_message = self.server.in_message();
         let within = if self.server.in_body() { timeouts.data } else { timeouts.command };
         let whole_within = if in_message { MESSAGE_WITHIN } else { timeouts.command };

@@ -3,6 +3,8 @@
 //! It shares nothing with the others but what [`Served`] holds: the published generation, tables and counters. Control tells it
 //! by a watched value which generation serves; it says back which one it has taken.
 
+mod pressure;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener};
@@ -240,6 +242,9 @@ impl Accepting {
             let reply = Reply::new(554, Enhanced::new(5, 7, 1), "this listener does not serve you");
             return shard.turn_away(stream, &listener.label, peer, "not in `from`", &reply);
         }
+        if let Some(reason) = pressure::pressure(&shard.local, &listener, &stream) {
+            return shard.turn_away(stream, &listener.label, peer, &reason, &listener.full.reply());
+        }
         let Some(seat) = Seat::take(&listener, &room, peer.ip()) else {
             let reply = listener.full.reply();
             return shard.turn_away(stream, &listener.label, peer, "full", &reply);
@@ -273,7 +278,7 @@ impl Shard {
         stream: Stream,
         label: &str,
         peer: SocketAddr,
-        reason: &'static str,
+        reason: &str,
         reply: &Reply<'_>,
     ) {
         self.local.counts().refused(label, reason);

@@ -39,6 +39,11 @@ impl Store {
         self.held.get()
     }
 
+    /// How much may be held, in bytes.
+    pub fn most(&self) -> usize {
+        self.most
+    }
+
     /// Whether there is no room for another message.
     pub fn is_full(&self) -> bool {
         self.held.get() >= self.most

@@ -63,7 +63,22 @@ impl Weir {
     /// Serves `rules`, a file in `folder`.
     pub fn serve(folder: Folder, rules: PathBuf, listen: SocketAddr, arguments: &[&str]) -> Self {
         let mut command = Self::command(&folder, &rules);
-        let process = Process::start("weir", folder.path(), command.args(arguments));
+        command.args(arguments);
+        Self::run(folder, rules, listen, command)
+    }
+
+    /// As [`Weir::start`], with at most so many descriptors.
+    pub fn with_descriptors(rules: &str, listen: SocketAddr, most: u32) -> Self {
+        let folder = Folder::new();
+        let rules = folder.write("main.weir", rules);
+        let weir = Self::command(&folder, &rules);
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={most}:{most}")).arg(weir.get_program()).args(weir.get_args());
+        Self::run(folder, rules, listen, command)
+    }
+
+    fn run(folder: Folder, rules: PathBuf, listen: SocketAddr, mut command: Command) -> Self {
+        let process = Process::start("weir", folder.path(), &mut command);
         let mut weir = Self { process, folder, rules };
         until(&format!("weir to listen on {listen}"), || {
             assert!(weir.process.ended().is_none(), "weir has ended: {}", weir.process.output());

@@ -10,7 +10,7 @@ use weir_smtp::{Extension, Extensions, ServerConfig};
 
 use super::args::{Args, setting, settings};
 use crate::clamd::{Host, Settings};
-use crate::generation::{Clamav, Listener, SessionKey, Slots, Timeouts};
+use crate::generation::{Clamav, Listener, Pressure, SessionKey, Slots, Timeouts};
 use crate::upstream::pool::{self, Balance, CheckSpec, FixedReply, PoolSpec, ServerSpec};
 
 /// `listener`
@@ -31,6 +31,7 @@ pub(super) fn listener(declared: &Declared, host_name: &str) -> Listener {
         sessions_per: sessions.and_then(sessions_per),
         stressed_above: most.saturating_mul(stressed) / 100,
         server: Arc::new(server_config(declared, host_name)),
+        pressure: settings(declared, "pressure").filter_map(pressure).collect(),
         delayed_rejection: setting(declared, "delayed_rejection").is_some(),
         timeouts: setting(declared, "timeouts").map(timeouts).unwrap_or_default(),
         full: full.unwrap_or_else(|| FixedReply::new(421, (4, 3, 2), "too many sessions, try again later")),
@@ -98,6 +99,15 @@ const MESSAGE_BYTES_MAX: u64 = 25_000_000;
 /// Commands that are none, before a session ends, when a listener does not say.
 const BAD_COMMANDS_MAX: u32 = 20;
 
+fn pressure(args: Args<'_>) -> Option<Pressure> {
+    let percent = args.number().map(small)?;
+    Some(match args.name() {
+        Some(pool) => Pressure::Waiting(percent, pool.to_owned()),
+        None if args.has("memory") => Pressure::Memory(percent),
+        None => Pressure::Descriptors(percent),
+    })
+}
+
 fn timeouts(args: Args<'_>) -> Timeouts {
     let default = Timeouts::default();
     let of = |word, or| args.after(word).and_then(Args::duration).unwrap_or(or);
@@ -105,6 +115,7 @@ fn timeouts(args: Args<'_>) -> Timeouts {
         command: of("command", default.command),
         data: of("data", default.data),
         write: of("write", default.write),
+        stressed: args.after("stressed").and_then(Args::duration),
     }
 }
 

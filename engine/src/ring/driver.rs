@@ -13,6 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Poll, Waker};
 
 use io_uring::types::{Fd, Timespec};
@@ -434,7 +435,16 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
         return Err(io::Error::last_os_error());
     }
+    DESCRIPTORS_MAX.store(limit.rlim_cur, Relaxed);
     Ok(limit.rlim_cur)
+}
+
+/// What [`raise_descriptor_limit`] has found.
+static DESCRIPTORS_MAX: AtomicU64 = AtomicU64::new(u64::MAX);
+
+/// How many descriptors this process may have, when [`raise_descriptor_limit`] has asked; else endlessly many.
+pub fn descriptors_max() -> u64 {
+    DESCRIPTORS_MAX.load(Relaxed)
 }
 
 /// Marks the time in which operations can be submitted; a panic ends it too.

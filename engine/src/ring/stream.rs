@@ -338,6 +338,11 @@ impl Stream {
         internet(&self.socket.options().local_addr()?)
     }
 
+    /// The number of its descriptor: the lowest that was free when it was opened, so about how many are in use.
+    pub fn descriptor(&self) -> u32 {
+        self.socket.raw().unsigned_abs()
+    }
+
     /// Whether there is input that has not been read; its end is none.
     pub fn has_input(&self) -> bool {
         if !self.inbox.arrived.borrow().is_empty() {

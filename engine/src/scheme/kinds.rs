@@ -129,9 +129,10 @@ const LISTENER: &[SettingSpec] = &[
             &[Word("command"), Value(Duration)],
             &[Word("data"), Value(Duration)],
             &[Word("write"), Value(Duration)],
+            &[Word("stressed"), Value(Duration)],
         ])],
         "How long a session waits for a command (default 5m), for more of a message (3m) and for the client to take a reply (1m); \
-         RFC 5321, 4.5.3.2.",
+         RFC 5321, 4.5.3.2. `stressed` is what takes the place of the first two while the listener is stressed; 10s is usual.",
         "timeouts command 5m, data 3m",
     ),
     once(
@@ -161,10 +162,22 @@ const LISTENER: &[SettingSpec] = &[
         "From which share of `sessions` on the listener is stressed. Default 80%.",
         "stressed above 80% sessions",
     ),
+    many(
+        "pressure",
+        &[
+            Word("above"),
+            Value(Percent),
+            OneOf(&[&[Word("memory")], &[Word("descriptors")], &[Word("waiting"), Value(Name("pool"))]]),
+        ],
+        "New clients get the `full` reply above this share of the memory for messages under way, of the descriptors that the process \
+         may have, or of a pool's room for transactions that wait (all of it when no server of the pool serves). Whatever is said \
+         here, they get it when there is no memory left and above 95% of the descriptors.",
+        "pressure above 80% waiting scanners",
+    ),
     once(
         "full",
         REPLY,
-        "The reply above `sessions`. Default 421 4.3.2.",
+        "The reply above `sessions` and under `pressure`. Default 421 4.3.2.",
         "full 421 4.3.2 \"busy, try again soon\"",
     ),
     once(

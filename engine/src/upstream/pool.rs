@@ -382,6 +382,11 @@ impl Pool {
         self.room.waiting.load(Relaxed)
     }
 
+    /// Whether a server takes transactions at all.
+    pub fn serves(&self) -> bool {
+        self.members.iter().any(|member| member.server.serves())
+    }
+
     /// Wakes all who wait: a server came up, was made ready, or the pool is being replaced.
     pub fn wake(&self) {
         self.room.freed.notify_waiters();
