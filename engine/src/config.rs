@@ -2,6 +2,7 @@
 
 mod acts;
 mod args;
+mod cdb;
 mod declared;
 mod dnsbl;
 mod faults;
@@ -36,6 +37,9 @@ impl Files for Disk {
             return Err(format!("{size} bytes, more than the {FILE_BYTES_MAX} that are read"));
         }
         let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        if Path::new(path).extension().is_some_and(|extension| extension == "cdb") {
+            return cdb::text(&bytes);
+        }
         String::from_utf8(bytes)
             .map_err(|error| format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
     }

@@ -1,0 +1,59 @@
+//! Who may be written to: maps from text and from constant databases, and next hops that are asked.
+
+use std::io;
+use std::path::Path;
+
+use weir_tests::{Client, Folder, Loopback, Weir, run, until};
+
+/// Makes a constant database of lines `KEY VALUE` with a real tool.
+fn make_database(folder: &Folder, name: &str, lines: &str) {
+    let text = folder.write("entries.txt", lines);
+    let new = folder.join("new.cdb");
+    let path = |path: &Path| path.to_str().expect("a path in UTF-8").to_owned();
+    let made = run("cdb", &["-c", "-m", &path(&new), &path(&text)]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    std::fs::rename(new, folder.join(name)).expect("the database in its place");
+}
+
+fn rules(listen: std::net::SocketAddr, phases: &str) -> String {
+    format!("weir 1\nlistener here {{ bind {listen} }}\n{phases}\non message {{ discard }}\n")
+}
+
+const FROM_DATABASE: &str = "map recipients : address -> text = file \"recipients.cdb\"\n\
+                             on rcpt { reject 550 5.1.1 \"no such address\" if rcpt not in recipients }\n";
+
+#[test]
+fn a_map_of_recipients_comes_from_a_constant_database_and_is_read_anew() -> io::Result<()> {
+    let entry = Loopback::new().port();
+    let folder = Folder::new();
+    make_database(&folder, "recipients.cdb", "dev@example.org OK\n@lists.example.org any\n");
+    let file = folder.write("main.weir", &rules(entry, FROM_DATABASE));
+    let weir = Weir::serve(folder, file, entry, &[]);
+    let mut client = Client::session(entry)?;
+    client.command("MAIL FROM:<a@example.net>")?;
+    assert_eq!(client.command("RCPT TO:<dev@EXAMPLE.org>")?.code, 250);
+    assert_eq!(client.command("RCPT TO:<anybody@lists.example.org>")?.code, 250);
+    assert_eq!(client.command("RCPT TO:<new@example.org>")?.code, 550);
+
+    make_database(weir.folder(), "recipients.cdb", "new@example.org OK\n");
+    until("the new recipients", || {
+        let reply = Client::session(entry).and_then(|mut client| {
+            client.command("MAIL FROM:<a@example.net>")?;
+            client.command("RCPT TO:<new@example.org>")
+        });
+        reply.is_ok_and(|reply| reply.code == 250)
+    });
+    Ok(())
+}
+
+#[test]
+fn a_database_that_is_none_is_said_at_its_place() {
+    let folder = Folder::new();
+    folder.write("recipients.cdb", "dev@example.org OK\n");
+    let file = folder.write("main.weir", &rules(([192, 0, 2, 1], 25).into(), FROM_DATABASE));
+    let output = weir_tests::weir_command(&["check", file.to_str().expect("a path in UTF-8")]);
+    let text =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("main.weir:3") && text.contains("no constant database"), "{text}");
+}
