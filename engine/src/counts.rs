@@ -42,6 +42,7 @@ pub struct Counts {
     registry: std::sync::Arc<Registry>,
     connections: Cells<Counter>,
     refused: Cells<Counter>,
+    proxy_errors: Cells<Counter>,
     messages: Cells<Counter>,
     sizes: Cells<Histogram>,
     phases: Cells<Timer>,
@@ -66,6 +67,7 @@ impl Counts {
             registry: std::sync::Arc::clone(registry),
             connections: Cells::new(&names::CONNECTIONS),
             refused: Cells::new(&names::CONNECTIONS_REFUSED),
+            proxy_errors: Cells::new(&names::PROXY_ERRORS),
             messages: Cells::new(&names::MESSAGES),
             sizes: Cells::new(&names::MESSAGE_SIZE),
             phases: Cells::new(&names::PHASE_DURATION),
@@ -104,6 +106,11 @@ impl Counts {
     /// A connection was turned away.
     pub fn refused(&self, listener: &str, reason: &str) {
         self.count(&self.refused, &[listener, reason]);
+    }
+
+    /// A connection whose PROXY header was wrong or did not come.
+    pub fn proxy_error(&self, listener: &str, reason: &str) {
+        self.count(&self.proxy_errors, &[listener, reason]);
     }
 
     /// A message was answered for.

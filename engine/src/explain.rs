@@ -44,6 +44,7 @@ pub fn explain(args: &Explain) -> Exit {
     let generation = Arc::new(config::generation(plan, &base));
     let mail = Mail {
         client: args.client,
+        via: None,
         helo: args.helo.clone(),
         sender: args.from.clone(),
         rcpts: args.rcpt.clone(),

@@ -7,7 +7,7 @@ mod answer;
 mod readers;
 mod recipients;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -86,6 +86,10 @@ pub struct Facts {
     pub client: IpAddr,
     /// The client's port.
     pub port: u16,
+    /// The peer that connected, when it speaks for the client.
+    pub proxy: Option<Box<SocketAddr>>,
+    /// The peer has said by XCLIENT whose the session is.
+    pub is_introduced: bool,
     /// The client's network was remembered as passed.
     pub passed: bool,
     /// The listener was stressed when the client connected.
@@ -131,6 +135,10 @@ pub fn net_of(ip: IpAddr) -> IpAddr {
     }
 }
 
+fn has_passed(process: &Process, client: IpAddr) -> bool {
+    process.table.knows((PASSED, Key::Net(net_of(client), net_bits(client))), process.seconds())
+}
+
 impl Facts {
     /// The facts of a client that has just connected.
     pub fn new(
@@ -140,8 +148,7 @@ impl Facts {
         client: IpAddr,
         port: u16,
     ) -> Self {
-        let passed =
-            process.table.knows((PASSED, Key::Net(net_of(client), net_bits(client))), process.seconds());
+        let passed = has_passed(&process, client);
         let slots = generation.plan.slots().len();
         Self {
             generation,
@@ -149,6 +156,8 @@ impl Facts {
             listener,
             client,
             port,
+            proxy: None,
+            is_introduced: false,
             passed,
             stressed: false,
             unknown_rcpts: 0,
@@ -163,6 +172,16 @@ impl Facts {
             now: 0,
             reread: Arc::default(),
             answers: std::iter::repeat_with(|| Answer::Pending).take(slots).collect(),
+        }
+    }
+
+    /// The client is this one, whoever has connected. What was found about another is for the caller to forget.
+    pub fn set_client(&mut self, client: IpAddr, port: u16) {
+        self.port = port;
+        if self.client != client {
+            self.client = client;
+            self.passed = has_passed(&self.process, client);
+            self.unknown_rcpts = 0;
         }
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use weir_lang::list::{List, Map};
 use weir_lang::plan::{Plan, Target};
 use weir_lang::value::{Slot, StatementId};
+use weir_smtp::proxy::Version;
 use weir_smtp::{Enhanced, ServerConfig};
 
 use crate::clamd;
@@ -315,6 +316,8 @@ pub struct Listener {
     pub name: String,
     /// Names of the `net` lists whose clients are served; empty serves all.
     pub from: Vec<String>,
+    /// How it is told who a client is, by the peers in `from`.
+    pub client: Introductions,
     /// Most sessions at once.
     pub sessions: usize,
     /// Most sessions at once of one key.
@@ -348,6 +351,17 @@ pub enum Pressure {
     Descriptors(u32),
     /// Of the room of this pool for transactions that wait; without a server that serves it is full.
     Waiting(u32, String),
+}
+
+/// How a listener is told who a client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Introductions {
+    /// By a header of the PROXY protocol, which must come first.
+    pub proxy: Option<Version>,
+    /// By XCLIENT.
+    pub xclient: bool,
+    /// By XFORWARD.
+    pub xforward: bool,
 }
 
 /// Whose sessions are counted together.

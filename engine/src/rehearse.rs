@@ -3,7 +3,7 @@
 //! The same facts, plan and look-up results as in a live session; what a session would do (wait, send, write) is put down
 //! instead of done.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ use crate::scheme::verbs::Verb;
 pub struct Mail {
     /// The client's address.
     pub client: IpAddr,
+    /// The peer that connects and speaks for it, if it does not connect itself.
+    pub via: Option<IpAddr>,
     /// What it says in EHLO.
     pub helo: String,
     /// The sender; empty for `<>`.
@@ -150,6 +152,7 @@ impl<G: Gather> Rehearsal<G> {
             40_000,
         );
         facts.stressed = mail.stressed;
+        facts.proxy = mail.via.map(|via| Box::new(SocketAddr::new(via, 40_000)));
         let scratch = generation.plan.scratch();
         Some(Self { facts, scratch, gather, held: None, outcome: Outcome::default() })
     }

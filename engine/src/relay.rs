@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use tokio::time::Instant;
-use weir_smtp::Envelope;
+use weir_smtp::{Envelope, Identity};
 
 use crate::id::Id;
 use crate::limits::RETRY_WITHIN;
@@ -26,6 +26,8 @@ pub struct Parcel<'a> {
     pub envelope: &'a Envelope,
     /// The header lines put in front.
     pub head: &'a [u8],
+    /// Whose it is, where the pool wants its servers to know.
+    pub client: Option<&'a Identity>,
     /// What came in, less what was cut out.
     pub body: &'a [Chunk],
     /// No line of it is dot-stuffed.
@@ -48,12 +50,12 @@ pub enum Handed {
 
 /// Sends it to a server of the pool. The reply of the one that answered is then in `reply`, whole lines with CRLF.
 pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: &Parcel<'_>, reply: &mut Vec<u8>) -> Handed {
-    let &Parcel { envelope, head, body, is_plain, id, sid, generation } = parcel;
+    let &Parcel { envelope, head, client, body, is_plain, id, sid, generation } = parcel;
     let event = |name| {
         let event = local.log.event(name).field("sid", sid.as_str()).field("qid", id.as_str());
         event.field("gen", generation).field("pool", &pool.spec.name)
     };
-    let parcel = connection::Parcel { envelope, head, body, is_plain };
+    let parcel = connection::Parcel { envelope, head, client, body, is_plain };
     let mut tried = Vec::new();
     let mut busy = None;
     let first = Instant::now();
@@ -73,7 +75,11 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: &Parcel<'_>, reply: &
         }
         let server = Arc::clone(ticket.server());
         let began = Instant::now();
+        let was_untold = server.is_untold.load(Relaxed);
         let sent = local.connections.deliver(&ticket, &parcel, reply).await;
+        if !was_untold && server.is_untold.load(Relaxed) {
+            event("untold").field("server", &server.name).field("reason", "does not offer XFORWARD").emit();
+        }
         local.counts().server_took(&pool.spec.name, began.elapsed());
         match sent {
             Sent::Accepted => {

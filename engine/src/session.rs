@@ -10,8 +10,10 @@
 
 mod edits;
 mod held;
+mod identity;
 mod letter;
 mod message;
+pub mod proxied;
 mod report;
 mod ruling;
 mod seat;
@@ -37,6 +39,7 @@ use crate::lookups::Lookups;
 use crate::ring::{Due, Stream, Watched};
 use crate::scheme::Phase;
 use held::Held;
+use identity::Own;
 use ruling::Ruling;
 use transaction::Transaction;
 
@@ -55,6 +58,8 @@ pub struct Session {
     transaction: Transaction,
     /// A refusal that waits for RCPT.
     held: Option<Box<Held>>,
+    /// Who has connected, if it may be that the session is another's.
+    own: Option<Box<Own>>,
     /// When what the client is sending must be here.
     due: Option<Due>,
     began: Instant,
@@ -79,6 +84,7 @@ impl Session {
             input: Input::default(),
             transaction: Transaction::new(&local.store),
             held: None,
+            own: None,
             due: None,
             began: Instant::now(),
             local,
@@ -190,6 +196,11 @@ impl Session {
         }
         self.lookups.settle_found(&mut self.facts);
         self.learn(stage);
+        if stage == Stage::Connect && self.server.client().is_some() && !self.begin_as_client() {
+            let reply = self.facts.listener.full.reply();
+            self.log_refusal(phase, &reply, "full");
+            return self.server.answer(Answer::Close(&reply));
+        }
         if stage == Stage::Data && self.local.store.is_full() {
             self.log_refusal(phase, &NO_ROOM, "no room");
             return self.server.answer(Answer::Reply(&NO_ROOM));
@@ -260,11 +271,13 @@ impl Session {
                 self.facts.helo.extend_from_slice(self.server.helo().as_bytes());
                 self.begin_anew(Phase::Helo);
                 self.forget_held(Phase::Helo);
+                self.identify(stage);
             }
             Stage::Mail => {
                 self.end_transaction();
                 self.forget_held(Phase::Mail);
                 self.adopt_newest();
+                self.identify(stage);
                 let envelope = self.server.envelope();
                 transaction::set_sender(&mut self.facts.sender, envelope.sender());
                 self.facts.declared_size = envelope.declared_bytes;

@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use weir_lang::value::Value;
+use weir_smtp::proxy::{Ends, Version};
 use weir_smtp::{Enhanced, Reply};
 
 use crate::clock::Clock;
@@ -29,7 +30,7 @@ use crate::log::Log;
 use crate::lookups::{Scanners, Sources};
 use crate::process::Process;
 use crate::ring::{self, Stream, Watch};
-use crate::session::{Room, Seat, Session};
+use crate::session::{Room, Seat, Session, proxied};
 use crate::upstream::connection::Connections;
 use crate::wire::Store;
 
@@ -245,13 +246,17 @@ impl Accepting {
         if let Some(reason) = pressure::pressure(&shard.local, &listener, &stream) {
             return shard.turn_away(stream, &listener.label, peer, &reason, &listener.full.reply());
         }
-        let Some(seat) = Seat::take(&listener, &room, peer.ip()) else {
+        let Some(seat) = Seat::take(&listener, &room) else {
             let reply = listener.full.reply();
             return shard.turn_away(stream, &listener.label, peer, "full", &reply);
         };
         facts.stressed = seat.stressed;
-        let session = Box::new(Session::new(Rc::clone(&shard.local), stream, seat, facts));
-        ring::spawn(session.serve(Open::new(shard)));
+        match listener.client.proxy {
+            None => shard.seat(stream, seat, facts, None),
+            Some(version) => {
+                ring::spawn(Rc::clone(shard).receive_proxied(stream, seat, Box::new(facts), version));
+            }
+        }
     }
 }
 
@@ -272,6 +277,49 @@ impl Drop for Open {
 }
 
 impl Shard {
+    /// Begins the session of a client that has connected, or of the one whose connection was passed on.
+    fn seat(self: &Rc<Self>, stream: Stream, mut seat: Seat, facts: Facts, ends: Option<Ends>) {
+        if !seat.admit(&facts.listener, facts.client) {
+            let (label, reply) = (&facts.listener.label, facts.listener.full.reply());
+            let client = SocketAddr::new(facts.client, facts.port);
+            return self.turn_away(stream, label, client, "full", &reply);
+        }
+        // Behind a proxy everybody comes from it; whoever speaks for others must be in `from` itself.
+        let is_trusted = !facts.listener.from.is_empty() && serves(&facts);
+        let mut session = Box::new(Session::new(Rc::clone(&self.local), stream, seat, facts));
+        if is_trusted {
+            session.trust();
+        }
+        if let Some(ends) = ends {
+            session.arrived_by(ends);
+        }
+        ring::spawn(session.serve(Open::new(self)));
+    }
+
+    /// Reads whose connection this is, then begins its session. Who does not say it properly hears nothing.
+    async fn receive_proxied(
+        self: Rc<Self>,
+        stream: Stream,
+        seat: Seat,
+        mut facts: Box<Facts>,
+        version: Version,
+    ) {
+        let header = match proxied::header(&stream, &self.local.watch, version).await {
+            Ok(header) => header,
+            Err(reason) => {
+                let label = &facts.listener.label;
+                self.local.counts().proxy_error(label, reason);
+                let event = self.local.log.event("proxy_error").field("listener", label);
+                return event.field("peer_ip", facts.client).field("reason", reason).emit();
+            }
+        };
+        if let Some(ends) = header.ends {
+            facts.proxy = Some(Box::new(SocketAddr::new(facts.client, facts.port)));
+            facts.set_client(ends.source.ip(), ends.source.port());
+        }
+        self.seat(stream, seat, *facts, header.ends);
+    }
+
     /// Says why not and closes.
     fn turn_away(
         self: &Rc<Self>,

@@ -7,4 +7,5 @@
 
 pub mod check;
 pub mod connection;
+pub mod introduce;
 pub mod pool;

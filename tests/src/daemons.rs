@@ -67,6 +67,26 @@ pub fn smtp_source(to: SocketAddr, sessions: usize, messages: u64) {
     assert!(output.status.success(), "smtp-source: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// HAProxy in TCP mode on `address`, in front of `server`, which it tells the client by `option`: `send-proxy`, `send-proxy-v2`.
+pub fn start_haproxy(folder: &Folder, address: SocketAddr, server: SocketAddr, option: &str) -> Process {
+    let configuration = folder.write(
+        "haproxy.cfg",
+        format!(
+            "defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\
+             frontend front\n  bind {address}\n  default_backend back\n\
+             backend back\n  server one {server} {option}\n"
+        ),
+    );
+    let mut command = Command::new(program("haproxy"));
+    let mut haproxy =
+        Process::start("haproxy", folder.path(), command.args(["-db", "-f"]).arg(configuration));
+    until("haproxy to listen", || {
+        assert!(haproxy.ended().is_none(), "haproxy has ended: {}", haproxy.output());
+        TcpStream::connect(address).is_ok()
+    });
+    haproxy
+}
+
 /// rbldnsd with one zone of addresses.
 pub struct Rbldnsd {
     /// To be stopped, continued or killed.

@@ -8,8 +8,8 @@ use std::thread;
 
 use crate::wait::PATIENCE;
 
-/// The fixed part of version 2 of the PROXY header, in bytes. No header of version 1 is shorter.
-const PROXY_V2_FIXED: usize = 16;
+/// What version 2 of the PROXY header begins with, in bytes. No header of version 1 is shorter.
+const PROXY_SIGNATURE: usize = 12;
 
 /// A running next hop.
 pub struct Hop {
@@ -117,17 +117,19 @@ impl Session<'_> {
     }
 
     fn proxy(&mut self) -> io::Result<()> {
-        let mut first = [0; PROXY_V2_FIXED];
+        let mut first = [0; PROXY_SIGNATURE];
         self.reader.read_exact(&mut first)?;
         if first.starts_with(b"PROXY ") {
             let rest = self.line()?;
             self.note(format!("{}{}", String::from_utf8_lossy(&first), rest.trim_end()));
             return Ok(());
         }
-        let [.., high, low] = first;
+        let mut fixed = [0; 4];
+        self.reader.read_exact(&mut fixed)?;
+        let [.., high, low] = fixed;
         let mut rest = vec![0; usize::from(u16::from_be_bytes([high, low]))];
         self.reader.read_exact(&mut rest)?;
-        let hex: Vec<String> = first.iter().skip(12).chain(&rest).map(|byte| format!("{byte:02x}")).collect();
+        let hex: Vec<String> = fixed.iter().chain(&rest).map(|byte| format!("{byte:02x}")).collect();
         self.note(format!("PROXY2 {}", hex.concat()));
         Ok(())
     }

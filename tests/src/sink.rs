@@ -71,6 +71,11 @@ impl Sink {
         sink
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// From now on.
     pub fn answer(&self, replies: SinkReplies) {
         *self.shared.replies.lock().expect("no poisoned lock") = Some(replies);

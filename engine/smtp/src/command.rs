@@ -33,6 +33,10 @@ pub enum Command<'a> {
     },
     /// `STARTTLS`.
     StartTls,
+    /// `XCLIENT attributes`.
+    XClient(&'a str),
+    /// `XFORWARD attributes`.
+    XForward(&'a str),
     /// `RSET`.
     Rset,
     /// `NOOP`, with or without a word that means nothing.
@@ -88,6 +92,8 @@ pub enum CommandFault {
     ParameterValue,
     /// `BODY=BINARYMIME` (RFC 3030, 3), which is not offered: lines would have no ends, and no next hop of ours may have it.
     Binary,
+    /// An attribute of XCLIENT or XFORWARD that is unknown or whose value makes no sense.
+    Attribute,
     /// A BDAT whose size cannot be read: nobody knows where its chunk ends and the next command begins.
     Chunk,
 }
@@ -126,9 +132,15 @@ impl<'a> Command<'a> {
 }
 
 /// A command that has not four letters.
-fn other<'a>(verb: &str, rest: &str, offered: Extensions) -> Result<Command<'a>, CommandFault> {
+fn other<'a>(verb: &str, rest: &'a str, offered: Extensions) -> Result<Command<'a>, CommandFault> {
     if verb.eq_ignore_ascii_case("STARTTLS") && offered.has(Extension::StartTls) {
         return alone(Command::StartTls, rest);
+    }
+    if verb.eq_ignore_ascii_case("XCLIENT") && offered.has(Extension::XClient) {
+        return Ok(Command::XClient(rest));
+    }
+    if verb.eq_ignore_ascii_case("XFORWARD") && offered.has(Extension::XForward) {
+        return Ok(Command::XForward(rest));
     }
     Err(unknown(verb))
 }
@@ -171,8 +183,10 @@ pub(crate) fn is_other_protocol(line: &[u8]) -> bool {
 
 /// The commands of other extensions are told apart from noise (502, not 500).
 fn unknown(verb: &str) -> CommandFault {
-    const ELSEWHERE: [&str; 10] =
-        ["HELP", "TURN", "SEND", "SOML", "SAML", "ETRN", "ATRN", "BDAT", "AUTH", "STARTTLS"];
+    const ELSEWHERE: [&str; 12] = [
+        "HELP", "TURN", "SEND", "SOML", "SAML", "ETRN", "ATRN", "BDAT", "AUTH", "STARTTLS", "XCLIENT",
+        "XFORWARD",
+    ];
     if ELSEWHERE.iter().any(|known| known.eq_ignore_ascii_case(verb)) {
         CommandFault::NotImplemented
     } else {

@@ -17,13 +17,17 @@ pub enum Extension {
     Chunking,
     /// The session can go on inside TLS (RFC 3207).
     StartTls,
+    /// A trusted peer says who its client is, and the session begins anew as that client's.
+    XClient,
+    /// A trusted peer says whose the next message is.
+    XForward,
     /// The HELP command (RFC 5321, 4.1.1.8).
     Help,
 }
 
 impl Extension {
     /// Every extension, in the order in which a server lists them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Pipelining,
         Self::Size,
         Self::EightBitMime,
@@ -31,6 +35,8 @@ impl Extension {
         Self::SmtpUtf8,
         Self::Chunking,
         Self::StartTls,
+        Self::XClient,
+        Self::XForward,
         Self::Help,
     ];
 
@@ -44,6 +50,8 @@ impl Extension {
             Self::SmtpUtf8 => "SMTPUTF8",
             Self::Chunking => "CHUNKING",
             Self::StartTls => "STARTTLS",
+            Self::XClient => "XCLIENT",
+            Self::XForward => "XFORWARD",
             Self::Help => "HELP",
         }
     }
@@ -67,8 +75,9 @@ impl Extensions {
     pub const NONE: Self = Self(0);
     /// All that this crate speaks.
     pub const ALL: Self = Self((1 << Extension::ALL.len()) - 1);
-    /// What a server offers unless it is told otherwise: TLS needs a certificate.
-    pub const USUAL: Self = Self::ALL.without(Extension::StartTls);
+    /// What a server offers unless it is told otherwise: TLS needs a certificate, and few peers may speak for others.
+    pub const USUAL: Self =
+        Self::ALL.without(Extension::StartTls).without(Extension::XClient).without(Extension::XForward);
 
     /// The set with one more member.
     #[must_use]

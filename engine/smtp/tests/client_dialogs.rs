@@ -1,7 +1,7 @@
 //! Runs each dialog of `dialogs/client` against the client, twice: each group of server lines in one read, and byte by byte.
 //!
 //! Marks: `S` server's line (CRLF is added), `R` server's raw bytes, `C` the client's next line, `E` a transaction starts
-//! (`sender recipient... size=N 8bit utf8 chunk`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
+//! (`sender recipient... size=N 8bit utf8 chunk`), `N` a client is introduced (`xclient`, `xforward`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
 //! `refused stage reply`, `unfit why reply`, `broken stage why`), `P` the next reply to RCPT, `I` the session is ready, `Q` QUIT is
 //! asked for, `X` the connection is closed.
 
@@ -17,7 +17,10 @@ use std::sync::Arc;
 
 use common::Line;
 use weir_smtp::client::Unfit;
-use weir_smtp::{BodyType, Client, ClientConfig, ClientNeed, Envelope, Input, Mailbox, Outcome, Path};
+use weir_smtp::{
+    BodyType, Client, ClientConfig, ClientNeed, Envelope, Identity, Input, Introduction, Mailbox, Outcome,
+    Path,
+};
 
 struct Session {
     client: Client,
@@ -69,6 +72,18 @@ impl Session {
                     self.client.start(&envelope, bytes);
                 }
                 self.recipient = 0;
+            }
+            'N' => {
+                assert_eq!(self.next(), ClientNeed::Ready, "{place}");
+                let identity = Identity {
+                    address: Some([192, 0, 2, 7].into()),
+                    port: Some(40_000),
+                    helo: Some(String::from("a+b")),
+                    ..Identity::default()
+                };
+                let how =
+                    if line.text() == "xclient" { Introduction::XClient } else { Introduction::XForward };
+                self.client.introduce(how, &identity);
             }
             'M' => {
                 assert_eq!(self.next(), ClientNeed::Message, "{place}");

@@ -46,10 +46,18 @@ struct Session {
 impl Session {
     fn new(lines: &[Line]) -> Self {
         let mut config = ServerConfig::new("mx.example.org");
-        lines.iter().filter(|line| line.mark == 'L').for_each(|line| set(&mut config, line.text()));
+        let (trusted, settings): (Vec<&Line>, Vec<_>) =
+            lines.iter().filter(|line| line.mark == 'L').partition(|line| line.text() == "trusted");
+        for line in settings {
+            set(&mut config, line.text());
+        }
         let verdicts = lines.iter().filter(|line| line.mark == 'V').map(verdict).collect();
+        let mut server = Server::new(Arc::new(config));
+        if !trusted.is_empty() {
+            server.trust();
+        }
         Self {
-            server: Server::new(Arc::new(config)),
+            server,
             input: Input::default(),
             verdicts,
             message: Vec::new(),

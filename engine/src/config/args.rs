@@ -1,7 +1,7 @@
 //! Reading what follows a word. The checker has matched it against the word's form, so what is asked for here is there;
 //! a default stands in for what a form leaves open.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use weir_lang::plan::{Arg, Declared, Setting};
@@ -36,6 +36,14 @@ impl<'a> Args<'a> {
     pub(crate) fn numbers(self) -> impl Iterator<Item = u64> {
         self.0.iter().filter_map(|arg| match arg {
             Arg::Int(number) => u64::try_from(*number).ok(),
+            _ => None,
+        })
+    }
+
+    /// The first address.
+    pub(crate) fn ip(self) -> Option<IpAddr> {
+        self.0.iter().find_map(|arg| match arg {
+            Arg::Ip(ip) => Some(*ip),
             _ => None,
         })
     }

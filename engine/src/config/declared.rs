@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use weir_lang::plan::Declared;
+use weir_smtp::proxy::Version;
 use weir_smtp::server::LineBreaks;
 use weir_smtp::{Extension, Extensions, ServerConfig};
 
 use super::args::{Args, setting, settings};
 use crate::clamd::{Host, Settings};
-use crate::generation::{Clamav, Listener, Pressure, SessionKey, Slots, Timeouts};
+use crate::generation::{Clamav, Introductions, Listener, Pressure, SessionKey, Slots, Timeouts};
+use crate::upstream::introduce::Introduce;
 use crate::upstream::pool::{self, Balance, CheckSpec, FixedReply, PoolSpec, ServerSpec};
 
 /// `listener`
@@ -27,6 +29,7 @@ pub(super) fn listener(declared: &Declared, host_name: &str) -> Listener {
         from: setting(declared, "from")
             .map(|args| args.names().map(str::to_owned).collect())
             .unwrap_or_default(),
+        client: introductions(declared),
         sessions: most,
         sessions_per: sessions.and_then(sessions_per),
         stressed_above: most.saturating_mul(stressed) / 100,
@@ -60,6 +63,12 @@ fn server_config(declared: &Declared, host_name: &str) -> ServerConfig {
     if setting(declared, "line_breaks").is_some_and(|args| args.has("normalise")) {
         config.line_breaks = LineBreaks::Normalise;
     }
+    let Introductions { xclient, xforward, .. } = introductions(declared);
+    for (extension, is_taken) in [(Extension::XClient, xclient), (Extension::XForward, xforward)] {
+        if is_taken {
+            config.extensions = config.extensions.with(extension);
+        }
+    }
     config.extensions = without_withheld(declared, config.extensions);
     let limits = &mut config.limits;
     limits.body.message_bytes_max = MESSAGE_BYTES_MAX;
@@ -85,6 +94,29 @@ fn server_config(declared: &Declared, host_name: &str) -> ServerConfig {
         limits.not_smtp_max = small(lines);
     }
     config
+}
+
+/// `client` of a listener
+fn introductions(declared: &Declared) -> Introductions {
+    let Some(args) = setting(declared, "client") else { return Introductions::default() };
+    let proxy = match (args.has("proxy"), args.has("proxy_v1"), args.has("proxy_v2")) {
+        (false, false, false) => None,
+        (false, true, false) => Some(Version::V1),
+        (false, false, true) => Some(Version::V2),
+        _ => Some(Version::Either),
+    };
+    Introductions { proxy, xclient: args.has("xclient"), xforward: args.has("xforward") }
+}
+
+/// `client` of a pool
+fn introduce(word: &str) -> Option<Introduce> {
+    Some(match word {
+        "proxy_v1" => Introduce::ProxyV1,
+        "proxy_v2" => Introduce::ProxyV2,
+        "xclient" => Introduce::XClient,
+        "xforward" => Introduce::XForward,
+        _ => return None,
+    })
 }
 
 /// What is left of extensions when those that `extensions without` names are gone.
@@ -143,6 +175,7 @@ pub(super) fn pool(declared: &Declared) -> PoolSpec {
         waiting_for: waiting.and_then(Args::duration).unwrap_or(Duration::from_secs(20)),
         reuse_transactions: reuse.and_then(Args::number).map_or(1000, small),
         reuse_idle: reuse.and_then(Args::duration).unwrap_or(Duration::from_secs(30)),
+        client: setting(declared, "client").and_then(Args::word).and_then(introduce),
         usable: without_withheld(declared, Extensions::ALL),
         timeouts: setting(declared, "timeouts").map(pool_timeouts).unwrap_or_default(),
         empty: setting(declared, "empty")

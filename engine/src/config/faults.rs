@@ -89,9 +89,21 @@ impl Finder<'_> {
                     }
                 }
             }
+            if of_word(listener, "from").next().is_none() {
+                of_word(listener, "client").for_each(|setting| self.client_of_anybody(listener, setting));
+            }
             for setting in of_word(listener, "name") {
                 self.host_name(setting, Args(&setting.args).text());
             }
+        }
+    }
+
+    fn client_of_anybody(&mut self, listener: &Declared, setting: &Setting) {
+        let message =
+            format!("listener `{}` believes everybody who says whose client they are", listener.name);
+        self.report(&codes::CLIENT_FROM, &setting.location, "client", message);
+        if let Some(fault) = self.found.pop() {
+            self.found.push(fault.with_help("add `from LIST`, a list of the networks that may say it"));
         }
     }
 

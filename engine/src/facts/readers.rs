@@ -13,7 +13,8 @@ type Reader = for<'a> fn(&'a Facts, Option<&str>) -> Value<'a>;
 pub(super) const READERS: &[Reader] = &[
     |facts, _| Value::Ip(facts.client),
     |facts, _| Value::Net(net_of(facts.client), net_bits(facts.client)),
-    |facts, _| Value::Int(i64::from(facts.port)),
+    |facts, _| if facts.port == 0 { Value::Missing } else { Value::Int(i64::from(facts.port)) },
+    |facts, _| facts.proxy.as_ref().map_or(Value::Missing, |proxy| Value::Ip(proxy.ip())),
     |_, _| Value::Missing,
     |_, _| Value::Missing,
     |_, _| Value::Missing,

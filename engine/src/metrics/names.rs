@@ -36,6 +36,7 @@ metrics! {
     CONNECTIONS: Counter, "weir_connections_total", ["listener"], "Connections accepted.";
     SESSIONS: Gauge, "weir_sessions", ["listener"], "Sessions that are open.";
     CONNECTIONS_REFUSED: Counter, "weir_connections_refused_total", ["listener", "reason"], "Connections turned away before a session.";
+    PROXY_ERRORS: Counter, "weir_proxy_errors_total", ["listener", "reason"], "Connections without a proper PROXY header.";
 
     MESSAGES: Counter, "weir_messages_total", ["listener", "verdict"], "Messages by what became of them.";
     RECIPIENTS: Counter, "weir_recipients_total", ["listener", "verdict"], "Recipients by what became of them.";

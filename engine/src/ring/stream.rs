@@ -270,6 +270,15 @@ impl Stream {
         .await;
     }
 
+    /// Gives back what was read of the input and is not wanted yet: the next read begins with it.
+    pub fn unread(&self, rest: Vec<u8>) {
+        if rest.is_empty() {
+            recycle(rest);
+        } else {
+            self.inbox.put_back(rest);
+        }
+    }
+
     /// A copy of what has arrived first and was not read, at most `at_most` bytes of it.
     pub fn peek(&self, at_most: usize) -> Vec<u8> {
         let arrived = self.inbox.arrived.borrow();

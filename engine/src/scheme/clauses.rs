@@ -51,13 +51,15 @@ pub const CLAUSES: &[Form] = &[
             Value(Ip),
             AnyOrder(&[
                 &[Word("rdns"), OneOf(&[&[Word("unknown")], &[Value(Text), Maybe(&[Word("unconfirmed")])]])],
+                &[Word("via"), Value(Ip)],
                 &[Word("talks"), Word("early")],
                 &[Word("says"), Value(Text), Word("early")],
                 &[Word("passed")],
             ]),
         ],
-        doc: "Who connects: its address, its reverse name (none when not given; it leads back unless it is `unconfirmed`), whether it \
-              talks before the greeting and what it says then, whether it is remembered as passed. 192.0.2.1 when not given.",
+        doc: "Who the client is: its address, its reverse name (none when not given; it leads back unless it is `unconfirmed`), the peer \
+              that connects and speaks for it (`proxy.ip`), whether it talks before the greeting and what it says then, whether it is \
+              remembered as passed. 192.0.2.1 when not given.",
         example: "client 192.0.2.7 rdns \"host.example.net\"",
     },
     Form {

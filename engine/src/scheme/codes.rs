@@ -76,6 +76,16 @@ pub static HEADER: Code = Code {
     example: "weir 1\non message {\n  add header \"X-Spam: \" \"yes\"\n  discard\n}\n",
 };
 
+/// Anybody may say who they are.
+pub static CLIENT_FROM: Code = Code {
+    id: "W0709",
+    severity: Error,
+    title: "everybody may say whose client they are",
+    doc: "Who connects to a listener with `client` is believed when it says whose connection or message it passes on. So `from` must \
+          name the lists of those who may: anybody else could come from any address that the rules trust.",
+    example: "weir 1\nlistener a {\n  bind 192.0.2.25:25\n  client proxy\n}\non message { discard }\n",
+};
+
 /// All of them.
 pub static ALL: &[&Code] =
-    &[&POOL_EMPTY, &SERVER_TWICE, &HOST, &BOX, &BIND_TWICE, &ZONE, &HOST_NAME, &HEADER];
+    &[&POOL_EMPTY, &SERVER_TWICE, &HOST, &BOX, &BIND_TWICE, &ZONE, &HOST_NAME, &HEADER, &CLIENT_FROM];

@@ -148,7 +148,7 @@ pub const FIELDS: &[FieldSpec] = &[
         Type::Ip,
         CONNECT,
         By::Us,
-        "The client's address.",
+        "The client's address: the true one, where the listener's `client` lets a peer say it.",
         "accept if client.ip in relay_nets",
     ),
     held(
@@ -159,7 +159,23 @@ pub const FIELDS: &[FieldSpec] = &[
         "The client's network: /24 for IPv4, /64 for IPv6.",
         "remember client.net for 7d as passed",
     ),
-    held("client.port", Type::Int, CONNECT, By::Us, "The client's port.", "note \"port {client.port}\""),
+    held(
+        "client.port",
+        Type::Int,
+        CONNECT,
+        By::Us,
+        "The client's port; `missing` when a peer that speaks for it does not know.",
+        "note \"port {client.port}\"",
+    ),
+    held(
+        "proxy.ip",
+        Type::Ip,
+        CONNECT,
+        By::Us,
+        "The address of the peer that connected and speaks for the client, by PROXY, XCLIENT or XFORWARD; `missing` when the client \
+         connected itself.",
+        "note \"came through {proxy.ip}\" if proxy.ip is present",
+    ),
     gathered(
         "client.rdns",
         Type::Domain,

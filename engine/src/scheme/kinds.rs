@@ -103,6 +103,22 @@ const LISTENER: &[SettingSpec] = &[
         "from balancers",
     ),
     once(
+        "client",
+        &[Repeat(&[OneOf(&[
+            &[Word("proxy")],
+            &[Word("proxy_v1")],
+            &[Word("proxy_v2")],
+            &[Word("xclient")],
+            &[Word("xforward")],
+        ])])],
+        "How the peers in `from` say who their client is, whom the rules judge then. `proxy`: every connection begins with a header of \
+         the PROXY protocol (`proxy_v1` and `proxy_v2` take that version only); a wrong one, or none within 5s, ends it unanswered. \
+         `xclient`: XCLIENT begins the session anew as the client's, from `connect` on. `xforward`: XFORWARD says whose the next \
+         message is, so `mail` and what follows judge the client, `connect` and `helo` the peer. Behind `proxy`, only a client that is \
+         in `from` itself may use the other two. NAME is not believed: names are asked for in DNS.",
+        "client proxy, xforward",
+    ),
+    once(
         "sessions",
         &[Value(Int(1, COUNT_MAX)), Maybe(&[Comma, Value(Int(1, COUNT_MAX)), Word("per"), Value(Field)])],
         "Most sessions at once, and most of one `client.net` or `client.ip`; others get the `full` reply. Default 10000.",
@@ -282,6 +298,16 @@ const POOL: &[SettingSpec] = &[
         "How long to wait for the connection (default 5s), a reply to a command (5m), the server to take the message (3m) and \
          the reply to the final dot (10m); RFC 5321, 4.5.3.2.",
         "timeouts connect 2s, dot 10m",
+    ),
+    once(
+        "client",
+        &[OneOf(&[&[Word("proxy_v1")], &[Word("proxy_v2")], &[Word("xclient")], &[Word("xforward")]])],
+        "How the servers are told whose a message is. `proxy_v1`, `proxy_v2`: a PROXY header in front of each connection, which carries \
+         one message then; checks say that they are ours (`UNKNOWN`, `LOCAL`). `xclient`, `xforward`: that command before each \
+         message, on kept connections, with the attributes that the server takes. A server that does not offer XCLIENT counts as \
+         failed; one that does not offer XFORWARD gets the message all the same, which is said once in the log. They are told nothing \
+         by default.",
+        "client proxy_v2",
     ),
     once(
         "extensions",

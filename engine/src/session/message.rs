@@ -87,9 +87,11 @@ impl Session {
         let mut reply = std::mem::take(&mut self.transaction.reply);
         head.clear();
         self.append_head(&mut head);
+        let client = pool.spec.client.map(|_| Box::new(self.identity()));
         let parcel = relay::Parcel {
             envelope: self.server.envelope(),
             head: &head,
+            client: client.as_deref(),
             body: &self.transaction.edits.kept(&self.transaction.wire),
             is_plain: self.is_plain(),
             id: self.transaction_id(),

@@ -3,8 +3,8 @@
 use weir_lang::eval::{RuleState, Scratch};
 use weir_lang::plan::Ending;
 use weir_lang::value::StatementId;
-use weir_smtp::Reply;
 use weir_smtp::body::BodyFault;
+use weir_smtp::{Reply, Stage};
 
 use super::Session;
 use super::held::Held;
@@ -28,6 +28,7 @@ impl Session {
     pub(super) fn log_connect(&self) {
         self.event("connect")
             .field("client_port", self.facts.port)
+            .maybe("proxy_ip", self.facts.proxy.as_ref().map(|proxy| proxy.ip()))
             .field("listener", &self.facts.listener.label)
             .field("stressed", self.facts.stressed)
             .emit();
@@ -58,6 +59,24 @@ impl Session {
                 self.event("misconduct").field("kind", kind).maybe("said", said.as_deref()).emit();
             }
         }
+    }
+
+    /// Whom the peer speaks for from this stage on.
+    pub(super) fn log_identity(&self, stage: Stage) {
+        let (how, identity) = match stage {
+            Stage::Connect => ("xclient", self.server.client()),
+            Stage::Mail => ("xforward", self.server.forwarded()),
+            _ => return,
+        };
+        let Some(identity) = identity else { return };
+        self.event(how)
+            .field("client_port", self.facts.port)
+            .field("helo", &self.facts.helo)
+            .maybe("proxy_ip", self.facts.proxy.as_ref().map(|proxy| proxy.ip()))
+            .maybe("name", identity.name.as_deref())
+            .maybe("login", identity.login.as_deref())
+            .maybe("ident", identity.ident.as_deref())
+            .emit();
     }
 
     pub(super) fn log_disconnect(&self) {

@@ -108,25 +108,32 @@ pub struct Seat {
 }
 
 impl Seat {
-    /// Takes a seat; `None` when the listener, or this client's share of it, is full.
-    pub fn take(listener: &Listener, room: &Arc<Room>, client: IpAddr) -> Option<Self> {
+    /// Takes a seat; `None` when the listener is full.
+    pub fn take(listener: &Listener, room: &Arc<Room>) -> Option<Self> {
         let most = listener.sessions;
         let before = room
             .seats
             .sessions
             .fetch_update(Relaxed, Relaxed, |sessions| (sessions < most).then_some(sessions + 1))
             .ok()?;
-        let mut seat =
-            Self { room: Arc::clone(room), key: None, stressed: before >= listener.stressed_above };
-        if let Some((most, key)) = listener.sessions_per {
-            let key = if key == SessionKey::Ip { client } else { net_of(client) };
-            let count = seat.room.seats.cell(key)?.fetch_add(1, Relaxed);
-            seat.key = Some(key);
-            if u64::from(count) >= most {
-                return None;
-            }
+        Some(Self { room: Arc::clone(room), key: None, stressed: before >= listener.stressed_above })
+    }
+
+    /// Counts the seat as this client's, and no longer as that of another; false when the client's share of the listener is taken.
+    pub fn admit(&mut self, listener: &Listener, client: IpAddr) -> bool {
+        let Some((most, key)) = listener.sessions_per else { return true };
+        self.leave();
+        let key = if key == SessionKey::Ip { client } else { net_of(client) };
+        let Some(cell) = self.room.seats.cell(key) else { return false };
+        let count = cell.fetch_add(1, Relaxed);
+        self.key = Some(key);
+        u64::from(count) < most
+    }
+
+    fn leave(&mut self) {
+        if let Some(cell) = self.key.take().and_then(|key| self.room.seats.cell(key)) {
+            cell.fetch_sub(1, Relaxed);
         }
-        Some(seat)
     }
 
     /// The counts that this seat is of.
@@ -137,11 +144,8 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let seats = &self.room.seats;
-        seats.sessions.fetch_sub(1, Relaxed);
-        if let Some(cell) = self.key.and_then(|key| seats.cell(key)) {
-            cell.fetch_sub(1, Relaxed);
-        }
+        self.room.seats.sessions.fetch_sub(1, Relaxed);
+        self.leave();
     }
 }
 
@@ -149,6 +153,10 @@ impl Drop for Seat {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    fn take(listener: &Listener, room: &Arc<Room>, client: IpAddr) -> Option<Seat> {
+        Seat::take(listener, room).and_then(|mut seat| seat.admit(listener, client).then_some(seat))
+    }
 
     fn listener(sessions: usize, per: Option<(u64, SessionKey)>) -> Listener {
         let mut listener = crate::config::test_listener();
@@ -163,12 +171,12 @@ mod tests {
         let room = Room::new(None, None);
         let listener = listener(2, None);
         let client = IpAddr::from([192, 0, 2, 1]);
-        let first = Seat::take(&listener, &room, client).unwrap();
-        let second = Seat::take(&listener, &room, client).unwrap();
+        let first = take(&listener, &room, client).unwrap();
+        let second = take(&listener, &room, client).unwrap();
         assert!(!first.stressed && second.stressed);
-        assert!(Seat::take(&listener, &room, client).is_none());
+        assert!(take(&listener, &room, client).is_none());
         drop(first);
-        assert!(Seat::take(&listener, &room, client).is_some());
+        assert!(take(&listener, &room, client).is_some());
         assert_eq!(room.sessions(), 1);
     }
 
@@ -178,22 +186,36 @@ mod tests {
         let room = Room::new(None, None);
         let listener = listener(1, None);
         let client = IpAddr::from([192, 0, 2, 1]);
-        let held = Seat::take(&listener, &room, client).unwrap();
+        let held = take(&listener, &room, client).unwrap();
         let slots = Slots { at_once: 1, waiting: 1, waiting_for: Duration::from_secs(5) };
         let other = Room::new(Some(slots), Some(&room));
-        assert!(Seat::take(&listener, &other, client).is_none());
+        assert!(take(&listener, &other, client).is_none());
         drop(held);
-        assert!(Seat::take(&listener, &other, client).is_some());
+        assert!(take(&listener, &other, client).is_some());
     }
 
     #[test]
     fn one_network_does_not_take_all() {
         let room = Room::new(None, None);
         let listener = listener(100, Some((1, SessionKey::Net)));
-        let _held = Seat::take(&listener, &room, IpAddr::from([192, 0, 2, 1])).unwrap();
-        assert!(Seat::take(&listener, &room, IpAddr::from([192, 0, 2, 2])).is_none());
-        assert!(Seat::take(&listener, &room, IpAddr::from([198, 51, 100, 2])).is_some());
+        let _held = take(&listener, &room, IpAddr::from([192, 0, 2, 1])).unwrap();
+        assert!(take(&listener, &room, IpAddr::from([192, 0, 2, 2])).is_none());
+        assert!(take(&listener, &room, IpAddr::from([198, 51, 100, 2])).is_some());
         assert_eq!(room.sessions(), 1);
+    }
+
+    #[test]
+    fn a_seat_is_counted_as_the_client_of_whom_it_is() {
+        let room = Room::new(None, None);
+        let listener = listener(100, Some((1, SessionKey::Net)));
+        let (first, second) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([198, 51, 100, 1]));
+        let mut seat = take(&listener, &room, first).unwrap();
+        assert!(seat.admit(&listener, second));
+        assert!(take(&listener, &room, first).is_some());
+        assert!(take(&listener, &room, second).is_none());
+        drop(seat);
+        assert!(take(&listener, &room, second).is_some());
+        assert_eq!(room.sessions(), 0);
     }
 
     #[tokio::test(start_paused = true)]

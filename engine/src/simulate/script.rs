@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use tokio::time::Instant;
 use weir_lang::eval::Scratch;
-use weir_lang::plan::{Arg, Clause, TestCase};
+use weir_lang::plan::{Clause, TestCase};
 use weir_lang::value::Slot;
 use weir_smtp::Conduct;
 
@@ -51,6 +51,7 @@ impl Script {
         let mut script = Self {
             mail: Mail {
                 client: IpAddr::from([192, 0, 2, 1]),
+                via: None,
                 helo: String::from("client.example.net"),
                 sender: String::from("sender@example.net"),
                 rcpts: Vec::new(),
@@ -102,9 +103,10 @@ impl Script {
     }
 
     fn client(&mut self, args: Args<'_>, answers: &mut Answers) {
-        if let Some(Arg::Ip(ip)) = args.0.iter().find(|arg| matches!(arg, Arg::Ip(_))) {
-            self.mail.client = *ip;
+        if let Some(ip) = args.ip() {
+            self.mail.client = ip;
         }
+        self.mail.via = args.after("via").and_then(Args::ip);
         answers.names.client(self.mail.client, args);
         let said = args.after("says").and_then(Args::text).unwrap_or_default();
         answers.early = args.has("early").then(|| said.to_owned());

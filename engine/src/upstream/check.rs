@@ -25,13 +25,17 @@ const REPLY_BYTES_MAX: usize = 8 * 1024;
 /// Checks a server of a pool for ever; the caller aborts it when the pool goes.
 pub async fn watch(pool: Arc<Pool>, server: Arc<Server>, check: CheckSpec, host_name: String, log: Rc<Log>) {
     let name = check.ehlo.clone().unwrap_or(host_name);
+    let mut preface = Vec::new();
+    if let Some(introduce) = pool.spec.client {
+        introduce.preface(None, &mut preface);
+    }
     let mut streak = Streak { up: server.is_up(), run: 0 };
     loop {
         if server.admin() == Admin::Maint {
             tokio::time::sleep(check.every).await;
             continue;
         }
-        let found = once(server.address, &name, check.timeout).await;
+        let found = once(server.address, &preface, &name, check.timeout).await;
         if let Err(reason) = &found {
             server.check_failures.fetch_add(1, Relaxed);
             log.event("check_failed")
@@ -76,21 +80,22 @@ impl Streak {
     }
 }
 
-/// One check; the error is a reason for the log.
-pub async fn once(address: SocketAddr, name: &str, timeout: Duration) -> Result<(), String> {
-    match tokio::time::timeout(timeout, talk(address, name)).await {
+/// One check, which begins with `preface`; the error is a reason for the log.
+pub async fn once(address: SocketAddr, preface: &[u8], name: &str, timeout: Duration) -> Result<(), String> {
+    match tokio::time::timeout(timeout, talk(address, preface, name)).await {
         Ok(found) => found,
         Err(_) => Err(format!("no answer in {} ms", timeout.as_millis())),
     }
 }
 
-async fn talk(address: SocketAddr, name: &str) -> Result<(), String> {
+async fn talk(address: SocketAddr, preface: &[u8], name: &str) -> Result<(), String> {
     let stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
     let mut session = Session { stream, read: Vec::new() };
+    session.say(preface).await?;
     session.expect("greeting", 220).await?;
-    session.say(&format!("EHLO {name}\r\n")).await?;
+    session.say(format!("EHLO {name}\r\n").as_bytes()).await?;
     session.expect("EHLO", 250).await?;
-    session.say("QUIT\r\n").await?;
+    session.say(b"QUIT\r\n").await?;
     // Some servers close without the 221; they are healthy all the same.
     let _ = session.expect("QUIT", 221).await;
     Ok(())
@@ -102,8 +107,8 @@ struct Session {
 }
 
 impl Session {
-    async fn say(&mut self, line: &str) -> Result<(), String> {
-        self.stream.write_all(line.as_bytes()).await.map_err(|error| format!("write: {error}"))
+    async fn say(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.stream.write_all(bytes).await.map_err(|error| format!("write: {error}"))
     }
 
     async fn expect(&mut self, what: &str, code: u16) -> Result<(), String> {
@@ -177,19 +182,25 @@ mod tests {
     async fn a_check_is_polite() {
         let (address, server) =
             serve(&["220-two\r\n220 lines\r\n", "250-a\r\n250 b\r\n", "221 bye\r\n"]).await;
-        once(address, "lb1.example.org", SHORT).await.unwrap();
+        once(address, b"", "lb1.example.org", SHORT).await.unwrap();
         assert_eq!(server.await.unwrap(), "EHLO lb1.example.org\r\nQUIT\r\n");
     }
 
     #[tokio::test]
     async fn reasons() {
         let (address, _server) = serve(&["554 no\r\n"]).await;
-        assert_eq!(once(address, "x", SHORT).await.unwrap_err(), "greeting was answered by 554, not 220");
+        assert_eq!(
+            once(address, b"", "x", SHORT).await.unwrap_err(),
+            "greeting was answered by 554, not 220"
+        );
         let (address, _server) = serve(&[]).await;
-        assert!(once(address, "x", SHORT).await.unwrap_err().starts_with("greeting: "));
+        assert!(once(address, b"", "x", SHORT).await.unwrap_err().starts_with("greeting: "));
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = silent.local_addr().unwrap();
-        assert_eq!(once(address, "x", Duration::from_millis(20)).await.unwrap_err(), "no answer in 20 ms");
+        assert_eq!(
+            once(address, b"", "x", Duration::from_millis(20)).await.unwrap_err(),
+            "no answer in 20 ms"
+        );
     }
 
     #[test]

@@ -5,13 +5,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_smtp::client::{Client, ClientConfig, ClientNeed, Outcome};
-use weir_smtp::{Envelope, Extension, Input, Stage};
+use weir_smtp::{Envelope, Extension, Identity, Input, Stage};
 
-use super::pool::{PoolSpec, Ticket, Timeouts};
+use super::introduce::{Introduce, Step};
+use super::pool::{PoolSpec, Server, Ticket, Timeouts};
 use crate::limits::RECEIVE_BUFFER_BYTES;
 use crate::ring::{self, Due, Segment, Segments, Stream, Watch, Watched};
 use crate::wire::Chunk;
@@ -22,6 +24,8 @@ pub struct Parcel<'a> {
     pub envelope: &'a Envelope,
     /// The header lines put in front.
     pub head: &'a [u8],
+    /// Whose it is, where the pool wants its servers to know.
+    pub client: Option<&'a Identity>,
     /// What came in, less what was cut out.
     pub body: &'a [Chunk],
     /// No line of it is dot-stuffed: without its final dot, the wire form is the message itself.
@@ -84,10 +88,13 @@ pub enum Sent {
 /// The unused connections of a shard.
 pub struct Connections {
     /// By server: few, so a walk is the fastest way to one.
-    idle: RefCell<Vec<(SocketAddr, Vec<Connection>)>>,
+    idle: RefCell<Vec<(Kept, Vec<Connection>)>>,
     config: Arc<ClientConfig>,
     watch: Watch,
 }
+
+/// What connections have in common that can take each other's place: where they lead, and whose messages their servers were told of.
+type Kept = (SocketAddr, Option<Introduce>);
 
 struct Connection {
     stream: Stream,
@@ -116,12 +123,14 @@ impl Connections {
     /// Sends a message to the ticket's server, and puts its reply into `reply`, whole lines with CRLF; without one that stays as it is.
     pub async fn deliver(&self, ticket: &Ticket, parcel: &Parcel<'_>, reply: &mut Vec<u8>) -> Sent {
         let spec = &ticket.pool().spec;
-        let address = ticket.server().address;
-        while let Some(mut kept) = self.take_idle(address) {
-            match kept.transact(spec, parcel, reply).await {
+        let server = ticket.server();
+        let address = server.address;
+        let of = (address, spec.client);
+        while let Some(mut kept) = self.take_idle(of) {
+            match kept.transact(spec, server, parcel, reply).await {
                 // The server closed it while it was not in use, which says nothing of the server.
                 Err(Trouble::Stale) => {}
-                sent => return self.finish(kept, spec, address, sent).await,
+                sent => return self.finish(kept, spec, of, sent).await,
             }
         }
         match Stream::connect(address, spec.timeouts.connect).await {
@@ -130,8 +139,11 @@ impl Connections {
                 // Every write is a whole batch, so there is nothing for the kernel to wait for; it works without, too.
                 let _slower = stream.set_nodelay();
                 let mut fresh = Connection::new(stream, &self.watch, Arc::clone(&self.config));
-                let sent = fresh.transact(spec, parcel, reply).await;
-                self.finish(fresh, spec, address, sent).await
+                if let Some(introduce) = spec.client {
+                    introduce.preface(parcel.client, fresh.client.output());
+                }
+                let sent = fresh.transact(spec, server, parcel, reply).await;
+                self.finish(fresh, spec, of, sent).await
             }
         }
     }
@@ -140,12 +152,14 @@ impl Connections {
         &self,
         mut connection: Connection,
         spec: &PoolSpec,
-        address: SocketAddr,
+        of: Kept,
         sent: Result<Sent, Trouble>,
     ) -> Sent {
         match sent {
             Ok(sent) => {
-                if connection.transactions >= spec.reuse_transactions {
+                if connection.transactions >= spec.reuse_transactions
+                    || spec.client.is_some_and(Introduce::is_proxy)
+                {
                     // The client's reply does not wait for the farewell.
                     ring::spawn(connection.quit());
                 } else if connection.settle(spec).await {
@@ -155,7 +169,7 @@ impl Connections {
                     }
                     connection.used = Instant::now();
                     connection.idle_until = connection.used + spec.reuse_idle;
-                    self.keep(address, connection);
+                    self.keep(of, connection);
                 }
                 sent
             }
@@ -165,10 +179,10 @@ impl Connections {
         }
     }
 
-    fn take_idle(&self, address: SocketAddr) -> Option<Connection> {
+    fn take_idle(&self, of: Kept) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
-        let (_, kept) = idle.iter_mut().find(|(server, _)| *server == address)?;
+        let (_, kept) = idle.iter_mut().find(|(kept, _)| *kept == of)?;
         // The latest used first, so that the others can grow old and go.
         while let Some(connection) = kept.pop() {
             if connection.idle_until > now && !connection.stream.has_ended() {
@@ -178,12 +192,12 @@ impl Connections {
         None
     }
 
-    fn keep(&self, address: SocketAddr, connection: Connection) {
+    fn keep(&self, of: Kept, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
-        match idle.iter_mut().find(|(server, _)| *server == address) {
+        match idle.iter_mut().find(|(kept, _)| *kept == of) {
             Some((_, kept)) if kept.len() >= IDLE_MAX => {}
             Some((_, kept)) => kept.push(connection),
-            None => idle.push((address, vec![connection])),
+            None => idle.push((of, vec![connection])),
         }
     }
 
@@ -238,6 +252,7 @@ impl Connection {
     async fn transact(
         &mut self,
         spec: &PoolSpec,
+        server: &Server,
         parcel: &Parcel<'_>,
         reply: &mut Vec<u8>,
     ) -> Result<Sent, Trouble> {
@@ -251,6 +266,7 @@ impl Connection {
         let form = self.form(parcel);
         let mut is_sent = false;
         let mut has_started = false;
+        let mut untold = spec.client.zip(parcel.client);
         loop {
             // What was refused will not be delivered, even if all of it is there.
             let has_dot = is_sent && !self.client.is_refused();
@@ -264,6 +280,14 @@ impl Connection {
                     Err(error) => return Err(trouble(self.reason(&error))),
                 },
                 ClientNeed::Ready if has_started => return Err(trouble(String::from("no outcome"))),
+                ClientNeed::Ready if untold.is_some() => {
+                    let Some((introduce, client)) = untold.take() else { continue };
+                    match introduce.tell(&mut self.client, client) {
+                        Step::Ready | Step::Told => {}
+                        Step::Unsaid => server.is_untold.store(true, Relaxed),
+                        Step::Unable => return Err(trouble(String::from("does not offer XCLIENT"))),
+                    }
+                }
                 ClientNeed::Ready => {
                     has_started = true;
                     self.start(form(&self.client), parcel);
@@ -274,7 +298,7 @@ impl Connection {
                     self.client.sent();
                 }
                 ClientNeed::Done(outcome) => {
-                    let sent = self.outcome(outcome, reused, has_dot)?;
+                    let sent = self.outcome(outcome, spec, reused, has_dot)?;
                     reply.clear();
                     reply.extend_from_slice(self.client.reply());
                     return Ok(sent);
@@ -302,15 +326,22 @@ impl Connection {
         }
     }
 
-    fn outcome(&self, outcome: Outcome, reused: bool, has_dot: bool) -> Result<Sent, Trouble> {
+    fn outcome(
+        &self,
+        outcome: Outcome,
+        spec: &PoolSpec,
+        reused: bool,
+        has_dot: bool,
+    ) -> Result<Sent, Trouble> {
         let reply = self.client.reply();
+        let is_client = spec.client.is_some_and(Introduce::is_judged_first);
         match outcome {
             Outcome::Accepted => Ok(Sent::Accepted),
             Outcome::Refused(stage) if reply.starts_with(b"421") && reused && stage == Stage::Mail => {
                 Err(Trouble::Stale)
             }
-            // Its greeting or its reply to EHLO is about us and says nothing of the message.
-            Outcome::Refused(Stage::Connect | Stage::Helo) if !is_busy(reply) => {
+            // Its greeting or its reply to EHLO is about us and says nothing of the message, unless it was told whose that is.
+            Outcome::Refused(Stage::Connect | Stage::Helo) if !is_busy(reply) && !is_client => {
                 let reply = String::from_utf8_lossy(reply);
                 Err(Trouble::BeforeDot(format!("refuses us: {}", reply.trim_end())))
             }

@@ -6,12 +6,14 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, fence};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use weir_smtp::{Enhanced, Extensions, Reply};
+
+use super::introduce::Introduce;
 
 /// The reply of a phase, as a rule file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +102,8 @@ pub struct PoolSpec {
     pub reuse_transactions: u32,
     /// How long an unused connection is kept.
     pub reuse_idle: Duration,
+    /// How its servers are told whose a message is; none tells them nothing.
+    pub client: Option<Introduce>,
     /// Extensions of ESMTP that are used where a server offers them.
     pub usable: Extensions,
     /// Bounds of waits on a server.
@@ -175,6 +179,8 @@ pub struct Server {
     pub broken: AtomicU64,
     /// Checks that failed.
     pub check_failures: AtomicU64,
+    /// It is not told whose messages are, since it does not offer XFORWARD.
+    pub is_untold: AtomicBool,
 }
 
 impl Server {
@@ -190,6 +196,7 @@ impl Server {
             refused: AtomicU64::new(0),
             broken: AtomicU64::new(0),
             check_failures: AtomicU64::new(0),
+            is_untold: AtomicBool::new(false),
         }
     }
 

@@ -12,14 +12,16 @@
 //! not offer to take: a message that needs SMTPUTF8 or 8BITMIME is refused here, since nothing is converted on the way
 //! (RFC 6531, 3.2; RFC 6152, 3), and so is one that is larger than the server's SIZE.
 
+mod opening;
 mod script;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::envelope::{BodyType, Envelope};
+use crate::envelope::Envelope;
 use crate::extension::{Extension, Extensions};
+use crate::identity::{Attributes, Introduction};
 use crate::input::Input;
 use crate::reply::{Enhanced, Reply, ReplyFault, ReplyScanner, code_of};
 use crate::stage::Stage;
@@ -126,6 +128,7 @@ impl fmt::Display for ClientFault {
 ///                     Helo          | +- Resetting <- Finished <- LoneDot                 |
 ///                                   +------------------ Finished <------------------------+
 ///  with BDAT: Commands --BDAT is in the output--> Message --sent--> Commands --all replies--> Finished
+///  Ready --introduce--> Introducing --250 to XFORWARD--> Ready, --220 to XCLIENT--> Ehlo
 ///  everywhere: 421 or broken --> Finished --> Closed; Ready --quit--> Quitting --> Closed
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +141,8 @@ enum State {
     Helo,
     /// No transaction runs.
     Ready,
+    /// Waits for the reply to XCLIENT or XFORWARD.
+    Introducing(Introduction),
     /// Waits for replies to the script; with BDAT, to the message too.
     Commands,
     /// The shell writes the message.
@@ -181,6 +186,10 @@ pub struct Client {
     known: Extensions,
     /// What of that may be used.
     offered: Extensions,
+    /// The attributes that the server takes with XCLIENT,
+    xclient: Attributes,
+    /// and with XFORWARD.
+    xforward: Attributes,
     /// The server's SIZE; 0 if it gave none.
     message_bytes_max: u64,
     script: Script,
@@ -203,6 +212,8 @@ impl Client {
             usable: Extensions::ALL,
             known: Extensions::NONE,
             offered: Extensions::NONE,
+            xclient: Attributes::default(),
+            xforward: Attributes::default(),
             message_bytes_max: 0,
             script: Script::default(),
             refusal: None,
@@ -350,19 +361,6 @@ impl Client {
         }
     }
 
-    fn unfit(&self, envelope: &Envelope, message_bytes: u64) -> Option<Unfit> {
-        let lacks = |extension| !self.offered.has(extension);
-        if self.message_bytes_max > 0 && !lacks(Extension::Size) && message_bytes > self.message_bytes_max {
-            Some(Unfit::TooLarge)
-        } else if envelope.is_utf8 && lacks(Extension::SmtpUtf8) {
-            Some(Unfit::NeedsUtf8)
-        } else if envelope.body == BodyType::EightBit && lacks(Extension::EightBitMime) {
-            Some(Unfit::NeedsEightBit)
-        } else {
-            None
-        }
-    }
-
     /// Moves a whole reply from the input to the replies that are kept.
     fn keep(&mut self, input: &mut Input, bytes: usize) -> Range<usize> {
         let range = input.consume(bytes);
@@ -387,7 +385,7 @@ impl Client {
                 self.open();
             }
             State::Ehlo if code >= 500 => self.hello(State::Helo, b"HELO "),
-            State::Helo if code == 250 => self.open(),
+            State::Helo | State::Introducing(Introduction::XForward) if code == 250 => self.open(),
             State::Greeting | State::Ehlo | State::Helo if code >= 400 => {
                 self.output.extend_from_slice(b"QUIT\r\n");
                 self.finish(Outcome::Refused(self.stage()), reply, After::Close);
@@ -396,38 +394,15 @@ impl Client {
             State::Final if code < 300 => self.finish(Outcome::Accepted, reply, After::Ready),
             State::Final if code >= 400 => self.finish(Outcome::Refused(Stage::Message), reply, After::Ready),
             State::LoneDot => self.finish_refused(After::Ready),
+            State::Introducing(Introduction::XClient) if code == 220 && is_last => self.hello_again(),
+            State::Introducing(_) if code >= 400 => {
+                self.output.extend_from_slice(b"QUIT\r\n");
+                self.finish(Outcome::Refused(Stage::Helo), reply, After::Close);
+            }
             State::Resetting if code == 250 => self.state = State::Ready,
             State::Resetting | State::Quitting => self.state = State::Closed,
             _ => self.break_off(ClientFault::Code(code)),
         }
-    }
-
-    fn hello(&mut self, state: State, verb: &[u8]) {
-        self.output.extend_from_slice(verb);
-        self.output.extend_from_slice(self.config.name.as_bytes());
-        self.output.extend_from_slice(b"\r\n");
-        self.state = state;
-    }
-
-    /// The session is open; its greetings need not be kept.
-    fn open(&mut self) {
-        self.replies.clear();
-        self.state = State::Ready;
-    }
-
-    /// Reads the lines of the reply to EHLO behind the first.
-    fn read_features(&mut self, reply: Range<usize>) {
-        let text = String::from_utf8_lossy(self.replies.get(reply).unwrap_or_default());
-        for line in text.split_terminator("\r\n").skip(1) {
-            let mut words = line.get(4..).unwrap_or_default().split_ascii_whitespace();
-            let Some(extension) = words.next().and_then(Extension::parse) else { continue };
-            self.known = self.known.with(extension);
-            if extension == Extension::Size {
-                self.message_bytes_max =
-                    words.next().and_then(|bytes| bytes.parse().ok()).unwrap_or_default();
-            }
-        }
-        self.offered = self.known.common(self.usable);
     }
 
     fn take_command_reply(&mut self, code: u16, reply: Range<usize>, is_last: bool) {

@@ -5,6 +5,7 @@ use crate::address::{Mailbox, Path};
 use crate::body::{BodyFault, Scanner};
 use crate::command::{Command, MailParameters};
 use crate::extension::{Extension, Extensions};
+use crate::identity::{Attribute, Identity};
 use crate::reply::{Reply, code_of};
 use crate::stage::Stage;
 
@@ -17,6 +18,8 @@ impl Server {
             Command::Data => self.data(),
             Command::Bdat { bytes, is_last } => self.bdat(bytes, is_last),
             Command::StartTls => self.start_tls(),
+            Command::XClient(attributes) => self.xclient(attributes),
+            Command::XForward(attributes) => self.xforward(attributes),
             Command::Ehlo(name) => self.judge_hello(Hello::Ehlo, name),
             Command::Helo(name) => self.judge_hello(Hello::Helo, name),
             Command::Rset => self.rset(),
@@ -108,6 +111,7 @@ impl Server {
         if self.in_transaction() {
             self.end_transaction();
         }
+        self.forwarded = None;
         self.idle(&replies::RESET);
     }
 
@@ -162,17 +166,24 @@ impl Server {
                     let bytes = config.limits.body.message_bytes_max;
                     output.extend_from_slice(format!(" {bytes}").as_bytes());
                 }
+                for attribute in attributes_of(extension) {
+                    output.push(b' ');
+                    output.extend_from_slice(attribute.keyword().as_bytes());
+                }
             });
         }
     }
 
-    /// What EHLO speaks of: inside TLS, STARTTLS is not.
+    /// What EHLO speaks of: inside TLS, STARTTLS is not; who may not speak for others is not asked to.
     fn offer(&self) -> Extensions {
+        let mut offered = self.config.extensions;
         if self.is_secure {
-            self.config.extensions.without(Extension::StartTls)
-        } else {
-            self.config.extensions
+            offered = offered.without(Extension::StartTls);
         }
+        if !self.is_trusted {
+            offered = offered.without(Extension::XClient).without(Extension::XForward);
+        }
+        offered
     }
 
     fn line(&mut self, separator: u8, text: impl FnOnce(&super::ServerConfig, &mut Vec<u8>)) {
@@ -235,5 +246,53 @@ impl Server {
         self.transaction = Transaction::Idle;
         self.tally.recipients_excess = 0;
         self.envelope.clear();
+        self.forwarded = None;
+    }
+
+    /// The peer speaks for a client from now on: what was said so far was not said by it.
+    fn xclient(&mut self, attributes: &str) {
+        let before = self.client.clone();
+        let Some(identity) = self.told(before, attributes, &Attribute::XCLIENT) else { return };
+        self.client = Some(Box::new(identity));
+        self.forget_session();
+        // More may be said of the client, in commands that follow at once.
+        self.offered = Extensions::NONE.with(Extension::XClient);
+        self.forwarded = None;
+        self.state = State::Connect;
+    }
+
+    /// The peer's next message is this client's. Several commands say more of one client.
+    fn xforward(&mut self, attributes: &str) {
+        let before = self.forwarded.clone();
+        let Some(identity) = self.told(before, attributes, &Attribute::XFORWARD) else { return };
+        self.forwarded = Some(Box::new(identity));
+        self.print(&replies::RESET);
+    }
+
+    /// What was said of a client before, with what is said now.
+    fn told(
+        &mut self,
+        before: Option<Box<Identity>>,
+        arguments: &str,
+        attributes: &[Attribute],
+    ) -> Option<Identity> {
+        if self.in_transaction() {
+            self.say(&replies::IN_TRANSACTION);
+            return None;
+        }
+        if self.count_idle() {
+            return None;
+        }
+        let told = before.unwrap_or_default().told(arguments, attributes);
+        told.inspect_err(|fault| self.bad_command(*fault, b"")).ok()
+    }
+}
+
+/// What EHLO says behind an extension of this kind.
+fn attributes_of(extension: Extension) -> &'static [Attribute] {
+    match extension {
+        Extension::XClient => &Attribute::XCLIENT,
+        Extension::XForward => &Attribute::XFORWARD,
+        _ => &[],
     }
 }

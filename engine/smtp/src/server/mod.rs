@@ -32,6 +32,7 @@ use crate::body::{BodyFault, Scanner};
 use crate::command::{Command, CommandFault, is_other_protocol, is_tls};
 use crate::envelope::Envelope;
 use crate::extension::{Extension, Extensions};
+use crate::identity::Identity;
 use crate::input::Input;
 use crate::normalise::{Normalised, Normaliser};
 use crate::reply::Reply;
@@ -81,7 +82,7 @@ pub enum Answer<'a> {
 ///     |  5xx          |   |                                       | fault                  |
 ///     |  v            |   +----------------- 5xx ------------- Spoiled                     |
 ///     | NotServed     |   +----------------------------- final reply ----------------------+
-///     v  v            v
+///     v  v            v     XCLIENT: Commands --> Connect
 ///   Closed: QUIT, 421, Answer::Close, too many errors; BDAT: see `chunks`
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +164,12 @@ pub struct Server {
     /// What the last EHLO offered.
     offered: Extensions,
     is_secure: bool,
+    /// Whether the peer may speak for other clients.
+    is_trusted: bool,
+    /// Whom the peer speaks for since XCLIENT.
+    client: Option<Box<Identity>>,
+    /// Whom it speaks for in one transaction, since XFORWARD.
+    forwarded: Option<Box<Identity>>,
     output: Vec<u8>,
 }
 
@@ -187,6 +194,9 @@ impl Server {
             chunks: Chunks::default(),
             offered: Extensions::NONE,
             is_secure: false,
+            is_trusted: false,
+            client: None,
+            forwarded: None,
             output: Vec::new(),
         }
     }
@@ -273,10 +283,30 @@ impl Server {
         assert_eq!(self.state, State::Securing, "a connection is secured when it is asked for");
         self.is_secure = true;
         self.state = State::Commands;
+        self.forwarded = None;
+        self.forget_session();
+    }
+
+    fn forget_session(&mut self) {
         self.transaction = Transaction::Stranger;
         self.offered = Extensions::NONE;
         self.envelope.clear();
         self.helo.clear();
+    }
+
+    /// The peer may speak for other clients, if XCLIENT or XFORWARD are among the listener's extensions.
+    pub const fn trust(&mut self) {
+        self.is_trusted = true;
+    }
+
+    /// Whom the peer speaks for since XCLIENT. Every XCLIENT begins the session anew: [`Stage::Connect`] is judged again.
+    pub fn client(&self) -> Option<&Identity> {
+        self.client.as_deref()
+    }
+
+    /// Whom the peer speaks for in this transaction, or the next; it ends with the transaction, RSET or EHLO.
+    pub fn forwarded(&self) -> Option<&Identity> {
+        self.forwarded.as_deref()
     }
 
     /// Takes other settings from the next command on (a reload). What EHLO offered before stays said.
@@ -405,7 +435,10 @@ impl Server {
         if has_more {
             self.note_pipelining(&command);
         }
-        let has_parameters = matches!(command, Ok(Command::Mail(..) | Command::Rcpt(_)));
+        let has_parameters = matches!(
+            command,
+            Ok(Command::Mail(..) | Command::Rcpt(_) | Command::XClient(_) | Command::XForward(_))
+        );
         if line_bytes > self.config.limits.command_line_bytes_max && !has_parameters {
             return self.bad_command(CommandFault::TooLong, line);
         }
@@ -479,9 +512,10 @@ impl Server {
         within
     }
 
-    /// What commands may say. Whether a chunk or TLS may follow one holds as EHLO offered it, through a reload too.
+    /// What commands may say. Whether a chunk or TLS may follow one, and who may speak for others, holds as EHLO offered it, through a
+    /// reload too.
     fn understood(&self) -> Extensions {
-        let framing = [Extension::Chunking, Extension::StartTls];
+        let framing = [Extension::Chunking, Extension::StartTls, Extension::XClient, Extension::XForward];
         framing.into_iter().fold(self.config.extensions, |extensions, framing| {
             if self.offered.has(framing) { extensions.with(framing) } else { extensions.without(framing) }
         })

@@ -30,6 +30,7 @@ pub(super) const MAIL_FIRST: Reply<'static> = reply(503, (5, 5, 1), "Say MAIL fi
 pub(super) const MAIL_TWICE: Reply<'static> = reply(503, (5, 5, 1), "A sender was given already");
 pub(super) const NO_RECIPIENTS: Reply<'static> = reply(554, (5, 5, 1), "No valid recipients");
 pub(super) const NO_RECIPIENTS_YET: Reply<'static> = reply(503, (5, 5, 1), "No valid recipients");
+pub(super) const IN_TRANSACTION: Reply<'static> = reply(503, (5, 5, 1), "Not within a transaction");
 pub(super) const CHUNKS_BEGUN: Reply<'static> = reply(503, (5, 5, 1), "The message has begun; BDAT or RSET");
 pub(super) const NOT_SERVED: Reply<'static> = reply(503, (5, 5, 1), "Not served; only QUIT is taken");
 pub(super) const NEEDS_UTF8: Reply<'static> = reply(553, (5, 6, 7), "Address needs SMTPUTF8");
@@ -55,6 +56,7 @@ pub(super) const fn command_fault(fault: CommandFault) -> Reply<'static> {
         CommandFault::Recipient(fault) => address_fault(fault, 3),
         CommandFault::NeedsUtf8 => NEEDS_UTF8,
         CommandFault::UnknownParameter => reply(555, (5, 5, 4), "Parameter not recognised"),
+        CommandFault::Attribute => reply(501, (5, 5, 4), "Attribute not recognised, or its value"),
         CommandFault::Binary => reply(555, (5, 5, 4), "BINARYMIME is not taken; 8BITMIME is"),
         CommandFault::Chunk => reply(501, (5, 5, 4), "Malformed BDAT; its chunk has no known end"),
         CommandFault::ParameterValue => reply(501, (5, 5, 4), "Malformed parameter"),

@@ -23,7 +23,7 @@ pub(crate) struct Transcript {
 pub(crate) fn small_config(line_breaks: LineBreaks) -> ServerConfig {
     let mut config = ServerConfig::new("mx.example.org");
     config.line_breaks = line_breaks;
-    config.extensions = config.extensions.with(Extension::Chunking);
+    config.extensions = config.extensions.with(Extension::XClient).with(Extension::XForward);
     config.limits.command_line_bytes_max = 40;
     config.limits.parameter_line_bytes_max = 60;
     config.limits.discarded_line_bytes_max = 120;
@@ -38,6 +38,7 @@ pub(crate) fn small_config(line_breaks: LineBreaks) -> ServerConfig {
 /// Feeds the bytes in chunks of the given sizes, the last repeated, and accepts everything.
 pub(crate) fn serve(config: &ServerConfig, bytes: &[u8], sizes: &[usize]) -> Transcript {
     let mut server = Server::new(Arc::new(config.clone()));
+    server.trust();
     let mut input = Input::default();
     let mut transcript = Transcript::default();
     let mut message = Vec::new();

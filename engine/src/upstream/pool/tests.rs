@@ -28,6 +28,7 @@ fn spec(balance: Balance, servers: Vec<ServerSpec>) -> PoolSpec {
         waiting_for: Duration::from_secs(5),
         reuse_transactions: 100,
         reuse_idle: Duration::from_secs(30),
+        client: None,
         usable: Extensions::ALL,
         timeouts: Timeouts::default(),
         empty: FixedReply::new(451, (4, 3, 2), "none"),
