@@ -11,6 +11,7 @@ mod health;
 mod listing;
 mod names;
 mod question;
+mod zone;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ pub use health::{Health, Points as TestPoints, Unfit};
 pub use listing::{Listed, Listing, Octets, address_name, domain_name};
 pub use names::{Hosts, Mx, Points, Reverse, hosts, is_public, mx, points, reverse};
 pub use question::{Kind, Question};
+pub use zone::{Fault as ZoneFault, Format as ZoneFormat, Found as ZoneFound, Zone};
 
 use crate::clock::Clock;
 use crate::limits::{DNS_IN_FLIGHT_MAX, DNS_PACKET_TIME, DNS_PACKETS_MAX, DNS_QUESTION_TIME_MAX};

@@ -172,5 +172,11 @@ pub const DNSBL_PROBE_EVERY_MIN: Duration = Duration::from_secs(1);
 pub const DNSBL_PROBE_PAUSE: Duration = Duration::from_secs(5);
 /// How often a DNS list that is off is probed, if its `probe` is not more often.
 pub const DNSBL_OFF_EVERY: Duration = Duration::from_mins(1);
+/// Entries of a zone file.
+pub const ZONE_ENTRIES_MAX: usize = 100_000_000;
+/// Bytes of the names of a zone file's domains.
+pub const ZONE_NAMES_BYTES_MAX: usize = 2 << 30;
+/// A line of a zone file, in bytes.
+pub const ZONE_LINE_BYTES_MAX: usize = 8 << 10;
 /// Names about which a DNS list is asked for one message.
 pub const DNSBL_NAMES_MAX: usize = 50;

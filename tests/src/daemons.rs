@@ -96,8 +96,13 @@ pub struct Rbldnsd {
 impl Rbldnsd {
     /// Serves `zone` on `address`; `entries` are lines of an `ip4set` (`127.0.0.9 :127.0.0.2:Listed`).
     pub fn start(folder: &Folder, address: SocketAddr, zone: &str, entries: &str) -> Self {
+        Self::start_as(folder, address, zone, "ip4set", entries)
+    }
+
+    /// The same with the lines of any of its formats.
+    pub fn start_as(folder: &Folder, address: SocketAddr, zone: &str, format: &str, entries: &str) -> Self {
         folder.write(
-            "zone.ip4set",
+            "zone.list",
             format!("$SOA 300 ns.example.org. admin.example.org. 1 300 300 300 300\n{entries}\n"),
         );
         let mut command = Command::new(program("rbldnsd"));
@@ -107,7 +112,7 @@ impl Rbldnsd {
             command.args(["-u", "nobody"]);
         }
         command.args(["-w".as_ref(), folder.path().as_os_str()]);
-        command.arg(format!("{zone}:ip4set:zone.ip4set"));
+        command.arg(format!("{zone}:{format}:zone.list"));
         let process = Process::start("rbldnsd", folder.path(), &mut command);
         process.wait_for("started");
         Self { process }
