@@ -55,7 +55,7 @@ pub fn test(args: &Test) -> Exit {
         Err(reason) => return failed(&reason),
     };
     let Some(plan) = &loaded.plan else { return refused(&loaded) };
-    let report = simulate::run_tests(plan, args.filter.as_deref());
+    let report = simulate::run_tests_with(plan, &loaded.zones, args.filter.as_deref());
     say(&report.to_string());
     if args.coverage {
         say(&report.coverage(plan));

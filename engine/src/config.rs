@@ -6,8 +6,10 @@ mod cdb;
 mod declared;
 mod dnsbl;
 mod faults;
+mod zones;
 
 pub(crate) use args::Args;
+pub(crate) use zones::read_file as read_zone_file;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +21,7 @@ use weir_lang::plan::Plan;
 use weir_lang::source::Sources;
 use weir_lang::{check, lower};
 
-use crate::generation::{Generation, Listener, Question};
+use crate::generation::{Generation, Listener, Question, ZoneFile};
 use crate::scheme::SCHEME;
 use crate::upstream::pool::{Pool, PoolSpec};
 
@@ -44,6 +46,11 @@ impl Files for Disk {
             .map_err(|error| format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
     }
 
+    fn open(&self, path: &str) -> Result<Box<dyn std::io::BufRead>, String> {
+        let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+        Ok(Box::new(std::io::BufReader::with_capacity(1 << 20, file)))
+    }
+
     fn glob(&self, pattern: &str) -> Result<Vec<String>, String> {
         let paths = glob::glob(pattern).map_err(|error| error.to_string())?;
         paths
@@ -63,6 +70,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// The plan, when there is no error.
     pub plan: Option<Arc<Plan>>,
+    /// The zone files of its DNS lists.
+    pub zones: Vec<ZoneFile>,
 }
 
 impl Loaded {
@@ -79,12 +88,26 @@ impl Loaded {
 
 /// Reads and checks rule files, or the `*.weir` files of a folder.
 pub fn load(paths: &[PathBuf]) -> Result<Loaded, String> {
+    load_after(paths, &[])
+}
+
+/// The same, with the zone files that have not changed since.
+pub fn load_after(paths: &[PathBuf], older: &[ZoneFile]) -> Result<Loaded, String> {
     let roots = roots(paths)?;
-    Ok(load_from(roots.iter().map(String::as_str), &Disk))
+    Ok(load_from_after(roots.iter().map(String::as_str), &Disk, older))
 }
 
 /// Reads and checks a file set from any place.
 pub fn load_from<'a>(roots: impl IntoIterator<Item = &'a str>, files: &dyn Files) -> Loaded {
+    load_from_after(roots, files, &[])
+}
+
+/// The same, with the zone files that have not changed since.
+pub fn load_from_after<'a>(
+    roots: impl IntoIterator<Item = &'a str>,
+    files: &dyn Files,
+    older: &[ZoneFile],
+) -> Loaded {
     let set = FileSet::read(roots, files);
     let mut diagnostics = set.diagnostics.clone();
     let mut plan = None;
@@ -95,9 +118,14 @@ pub fn load_from<'a>(roots: impl IntoIterator<Item = &'a str>, files: &dyn Files
         plan = checked.hir.map(lower);
         diagnostics.extend(plan.iter().flat_map(|plan| faults::of(plan, &set.sources)));
     }
+    let zones = plan.as_ref().map_or(Ok(Vec::new()), |plan| zones::read(plan, older, files, &set.sources));
+    let zones = zones.unwrap_or_else(|faults| {
+        diagnostics.extend(faults);
+        Vec::new()
+    });
     let refused = diagnostics.iter().any(|fault| fault.code.severity == Severity::Error);
     weir_lang::diagnostic::render::sort(&mut diagnostics);
-    Loaded { sources: set.sources, diagnostics, plan: plan.filter(|_| !refused).map(Arc::new) }
+    Loaded { sources: set.sources, diagnostics, plan: plan.filter(|_| !refused).map(Arc::new), zones }
 }
 
 /// The files that are named, or those of the folder that is.
@@ -164,8 +192,13 @@ pub(crate) struct Bindings {
     questions: Vec<Question>,
 }
 
-/// Binds a plan's declarations.
+/// Binds a plan's declarations; its DNS lists have no zone files.
 pub fn generation(plan: Arc<Plan>, base: &Base<'_>) -> Generation {
+    generation_with(plan, Vec::new(), base)
+}
+
+/// Binds a plan's declarations, with the zone files that were read with it.
+pub fn generation_with(plan: Arc<Plan>, zones: Vec<ZoneFile>, base: &Base<'_>) -> Generation {
     let listeners = plan.declared("listener").map(|(_, declared)| {
         let mut listener = declared::listener(declared, base.host_name);
         base.overrides.listener(&mut listener);
@@ -181,18 +214,18 @@ pub fn generation(plan: Arc<Plan>, base: &Base<'_>) -> Generation {
             Pool::new(spec, older.map(|pool| &**pool))
         })
         .collect();
-    let bindings = bind(&plan, base);
+    let bindings = bind(&plan, &zones, base);
     let mut acts = acts::acts(&plan, &pools);
     base.overrides.acts(&mut acts);
     let questions = acts::questions(&plan, &bindings);
-    Generation { number: base.number, acts, questions, listeners, pools, plan }
+    Generation { number: base.number, acts, questions, listeners, pools, zones, plan }
 }
 
-fn bind(plan: &Plan, base: &Base<'_>) -> Bindings {
+fn bind(plan: &Plan, zones: &[ZoneFile], base: &Base<'_>) -> Bindings {
     let overrides = base.overrides;
     let mut bindings = Bindings { questions: vec![Question::Unanswerable; plan.declarations().len()] };
     for (index, declared) in plan.declared("dnsbl") {
-        let mut list = dnsbl::dnsbl(plan, index, declared);
+        let mut list = dnsbl::dnsbl(plan, index, declared, zones::of(declared, zones));
         list.server = overrides.dns.or(list.server);
         let kept = base.older.and_then(|older| older.dns_lists().find(|older| older.is_like(&list)));
         let list = kept.map_or_else(|| Arc::new(list), Arc::clone);

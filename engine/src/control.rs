@@ -18,7 +18,7 @@ use weir_lang::fileset::Files;
 
 use crate::clock::Clock;
 use crate::config::{self, Base, Overrides};
-use crate::generation::{Generation, Reread};
+use crate::generation::{Generation, Reread, ZoneFile};
 use crate::limits::{LISTEN_BACKLOG, RELOAD_POLL, RELOAD_TAKEN_WITHIN};
 use crate::log::{Log, Writer};
 use crate::metrics::names;
@@ -218,8 +218,8 @@ impl Control {
             return Err(Refused::Unavailable(String::from("no rules served before these")));
         };
         let now = self.served();
-        let served =
-            publishable(self.next_of(Arc::clone(&before.plan), &now), Some(&now), self.setup.shards)?;
+        let rules = Rules { plan: Arc::clone(&before.plan), zones: before.zones.clone() };
+        let served = publishable(self.next_of(rules, &now), Some(&now), self.setup.shards)?;
         // Its lists may be old by now: the next look reads all of their files.
         let served = Served { loaded: SystemTime::UNIX_EPOCH, ..served };
         let rolled_back = self.publish(served).await;
@@ -227,15 +227,15 @@ impl Control {
         rolled_back
     }
 
-    /// The generation that a plan makes after the one that serves.
-    fn next_of(&self, plan: Arc<weir_lang::plan::Plan>, now: &Served) -> Generation {
+    /// The generation that rules make after the one that serves.
+    fn next_of(&self, rules: Rules, now: &Served) -> Generation {
         let base = Base {
             number: now.generation.number + 1,
             older: Some(&now.generation),
             host_name: &self.process.host_name,
             overrides: &self.setup.overrides,
         };
-        config::generation(plan, &base)
+        config::generation_with(rules.plan, rules.zones, &base)
     }
 
     /// Counts a change of the rules and says it in the log.
@@ -279,10 +279,13 @@ impl Control {
         let tested = self.setup.tested;
         let began = SystemTime::now();
         // Reading and compiling takes as long as the lists are; checks and the admin socket go on meanwhile.
-        let plan = tokio::task::spawn_blocking(move || load(&files, tested))
+        // Those that were read anew since hold what their files do.
+        let newest = [&now.reread.zones, &now.generation.zones].into_iter().find(|zones| !zones.is_empty());
+        let zones = newest.cloned().unwrap_or_default();
+        let rules = tokio::task::spawn_blocking(move || load(&files, &zones, tested))
             .await
             .map_err(|error| Refused::Rules(format!("loading ended early: {error}")))??;
-        let served = publishable(self.next_of(plan, &now), Some(&now), self.setup.shards)?;
+        let served = publishable(self.next_of(rules, &now), Some(&now), self.setup.shards)?;
         Ok(Served { loaded: began, ..served })
     }
 
@@ -384,30 +387,37 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Reads, checks and tests rule files.
-fn load(files: &RuleFiles, tested: bool) -> Result<Arc<weir_lang::plan::Plan>, Refused> {
+/// Rules, and the zone files that were read with them.
+struct Rules {
+    plan: Arc<weir_lang::plan::Plan>,
+    zones: Vec<ZoneFile>,
+}
+
+/// Reads, checks and tests rule files; zone files that are as they were are not read.
+fn load(files: &RuleFiles, zones: &[ZoneFile], tested: bool) -> Result<Rules, Refused> {
     let loaded = match files {
-        RuleFiles::Disk(paths) => config::load(paths).map_err(Refused::Rules)?,
-        RuleFiles::Given { root, files } => config::load_from([*root], &**files),
+        RuleFiles::Disk(paths) => config::load_after(paths, zones).map_err(Refused::Rules)?,
+        RuleFiles::Given { root, files } => config::load_from_after([*root], &**files, zones),
     };
     let shown = loaded.render(weir_lang::diagnostic::render::Style::Plain);
     let plan = loaded.plan.ok_or(Refused::Rules(shown))?;
+    let rules = Rules { plan, zones: loaded.zones };
     if tested {
-        let report = simulate::run_tests(&plan, None);
+        let report = simulate::run_tests_with(&rules.plan, &rules.zones, None);
         if let Some(failures) = report.failures() {
             return Err(Refused::Rules(format!(
                 "{failures}\nthe tests of the rule files fail; nothing was changed"
             )));
         }
     }
-    Ok(plan)
+    Ok(rules)
 }
 
 fn first(setup: &Setup, process: &Process) -> Result<Served, Refused> {
     let began = SystemTime::now();
-    let plan = load(&setup.files, setup.tested)?;
+    let rules = load(&setup.files, &[], setup.tested)?;
     let base = Base { number: 1, older: None, host_name: &process.host_name, overrides: &setup.overrides };
-    let served = publishable(config::generation(plan, &base), None, setup.shards)?;
+    let served = publishable(config::generation_with(rules.plan, rules.zones, &base), None, setup.shards)?;
     Ok(Served { loaded: began, ..served })
 }
 

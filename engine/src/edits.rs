@@ -104,6 +104,7 @@ impl Edits {
             lists: now.lists.clone(),
             maps: now.maps.clone(),
             added,
+            zones: now.zones.clone(),
             ..Reread::default()
         });
     }

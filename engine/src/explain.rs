@@ -41,7 +41,7 @@ pub fn explain(args: &Explain) -> Exit {
     let host_name = config::host_name();
     let overrides = Overrides { dns: args.resolver, ..Overrides::default() };
     let base = Base { number: 1, older: None, host_name: &host_name, overrides: &overrides };
-    let generation = Arc::new(config::generation(plan, &base));
+    let generation = Arc::new(config::generation_with(plan, loaded.zones.clone(), &base));
     let mail = Mail {
         client: args.client,
         via: None,

@@ -71,12 +71,24 @@ pub fn generation(registry: &Registry, served: &Served) {
         let health = Arc::clone(&list.health);
         registry.pulled(&names::DNSBL_HEALTHY, &[&list.name], move || whole(u64::from(!health.is_off())));
     }
+    for list in served.generation.dns_lists().filter(|list| !list.files.is_empty()) {
+        dnsbl(registry, served, &list.name);
+    }
     for (label, room) in served.rooms.iter() {
         let room = Arc::clone(room);
         registry.pulled(&names::SESSIONS, &[label], move || whole(room.sessions() as u64));
     }
     for (spec, entries) in served.generation.plan.lists().filter(|(spec, _)| !spec.name.is_empty()) {
         list(registry, &spec.name, entries.len());
+    }
+}
+
+/// Says how many entries a DNS list in files has now.
+pub fn dnsbl(registry: &Registry, served: &Served, name: &str) {
+    let generation = &served.generation;
+    if let Some(of) = generation.dns_lists().find(|list| list.name == name) {
+        let entries = of.files.iter().map(|file| served.reread.zone(generation, file).entries());
+        list(registry, name, entries.sum());
     }
 }
 

@@ -3,6 +3,8 @@
 //! `config` makes it, `reload` publishes it, sessions read it. It never changes; a transaction keeps the one that it
 //! began with.
 
+mod zone_file;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ use crate::clamd;
 use crate::dns::{Health, Listing, TestPoints};
 use crate::upstream::pool::{FixedReply, Pool};
 
+pub use zone_file::{Stamp, ZoneFile, stamp};
+
 /// One loaded file set.
 #[derive(Debug)]
 pub struct Generation {
@@ -35,6 +39,8 @@ pub struct Generation {
     pub listeners: Vec<Arc<Listener>>,
     /// Where messages go.
     pub pools: Vec<Arc<Pool>>,
+    /// The zone files of its DNS lists, each once.
+    pub zones: Vec<ZoneFile>,
 }
 
 impl Generation {
@@ -114,6 +120,8 @@ pub struct Reread {
     pub maps: HashMap<usize, Arc<Map>>,
     /// What the operator has put into lists for a time.
     pub added: HashMap<usize, Arc<List>>,
+    /// Its zone files.
+    pub zones: Vec<ZoneFile>,
 }
 
 /// What a slot asks.
@@ -165,8 +173,10 @@ impl Names {
 pub struct Dnsbl {
     /// Its name in the rule file.
     pub name: String,
-    /// The domain below which it answers.
+    /// The domain below which it answers; empty when its entries are in files.
     pub zone: String,
+    /// Where its entries are, if not in DNS.
+    pub files: Vec<ZoneFile>,
     /// Which replies mean what.
     pub listing: Listing,
     /// How long to wait for it.
@@ -182,8 +192,16 @@ pub struct Dnsbl {
 impl Dnsbl {
     /// Whether the rule files say the same of both.
     pub fn is_like(&self, other: &Self) -> bool {
-        (&self.name, &self.zone, &self.listing, self.timeout, self.server, &self.probe)
-            == (&other.name, &other.zone, &other.listing, other.timeout, other.server, &other.probe)
+        (&self.name, &self.zone, &self.files, &self.listing, self.timeout, self.server, &self.probe)
+            == (
+                &other.name,
+                &other.zone,
+                &other.files,
+                &other.listing,
+                other.timeout,
+                other.server,
+                &other.probe,
+            )
     }
 }
 

@@ -202,8 +202,12 @@ impl Lookups {
         if list.health.is_off() {
             return Some(unknown(facts, slot));
         }
+        let value = facts.generation.plan.slot_argument(slot, 0, facts);
+        if !list.files.is_empty() {
+            return Some(list.in_files(facts, value));
+        }
         let Some(upstream) = self.upstream(list.server) else { return Some(unknown(facts, slot)) };
-        let questions = list.questions(facts.generation.plan.slot_argument(slot, 0, facts));
+        let questions = list.questions(value);
         let cached = upstream.try_settled(|known| list.read_all(&questions, known));
         if cached.is_some() {
             return cached;

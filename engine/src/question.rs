@@ -1,13 +1,13 @@
 //! What look-ups ask and how their answers become facts: the same for a live session, a test and `weir explain`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 
 use weir_lang::eval::Scratch;
 use weir_lang::value::Value;
 
 use crate::clamd::{Clamd, Scan};
-use crate::dns::{self, Hosts, Known, Listed, Mx, Points, Reverse};
+use crate::dns::{self, Hosts, Known, Listed, Mx, Points, Reverse, ZoneFound};
 use crate::facts::{self, Answer, Facts};
 use crate::generation::{Act, Dnsbl, Greet, Names};
 use crate::limits::DNSBL_NAMES_MAX;
@@ -21,6 +21,30 @@ impl Dnsbl {
     /// What it says when it gives this answer.
     pub fn read(&self, answer: &dns::Answer) -> Answer {
         together(vec![self.listing.read(answer)])
+    }
+
+    /// What its files say about a value.
+    pub fn in_files(&self, facts: &Facts, value: Value<'_>) -> Answer {
+        let mut found = Vec::new();
+        for file in &self.files {
+            let zone = facts.reread.zone(&facts.generation, file);
+            let mut judge = |listed: Option<ZoneFound<'_>>| {
+                if let Some(listed) = listed {
+                    let codes: Vec<Ipv4Addr> = listed.addresses().collect();
+                    found.push(self.listing.judge(codes.iter().copied()));
+                }
+            };
+            match value {
+                Value::Ip(ip) => judge(zone.of_address(ip)),
+                Value::Text(text) => judge(zone.of_domain(&String::from_utf8_lossy(text))),
+                Value::Texts(texts) => {
+                    let texts = texts.iter().take(DNSBL_NAMES_MAX);
+                    texts.for_each(|text| judge(zone.of_domain(&String::from_utf8_lossy(text))));
+                }
+                _ => {}
+            }
+        }
+        together(found)
     }
 
     /// The names to ask for about a value: an address, a domain, or several domains.

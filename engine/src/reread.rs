@@ -1,14 +1,13 @@
 //! Lists and maps are read anew by themselves when their files change: nobody has to load rules to block an address.
 //!
 //! Each file is taken whole or not at all: one with a fault leaves the entries that were, is counted and is said in the log.
-//! Lists of phrases are part of the pattern engine and wait for the next load of the rules.
+//! Zone files of DNS lists are watched as lists are. Lists of phrases are part of the pattern engine and wait for the next load of the rules.
+
+mod zones;
 
 use std::collections::HashMap;
-use std::fs::Metadata;
-use std::os::unix::fs::MetadataExt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use weir_lang::fileset::Files;
 use weir_lang::list::{Fault, List, Map, Of};
@@ -19,9 +18,10 @@ use crate::config::Disk;
 use crate::control::Control;
 use crate::edits::Edits;
 use crate::export;
-use crate::generation::Reread;
+use crate::generation::{Reread, Stamp, stamp};
 use crate::limits::LISTS_EVERY;
 use crate::metrics::names;
+use zones::Zones;
 
 /// What is read anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,9 +39,6 @@ struct Watched {
     path: String,
 }
 
-/// A file as it was when it was read: another inode, size or time is another content.
-type Stamp = (u64, u64, Option<SystemTime>);
-
 /// What was read.
 enum Read {
     List(List),
@@ -51,13 +48,16 @@ enum Read {
 /// Looks at the files until the task is aborted.
 pub async fn watch(control: Rc<Control>, edits: Rc<Edits>) {
     let mut known = Known::new(&control);
+    let mut zones = Zones::new(&control);
     loop {
         tokio::time::sleep(LISTS_EVERY).await;
         edits.expire(&control);
         let generation = control.served().generation;
         if generation.number != known.generation {
             known = Known::new(&control);
+            zones = Zones::new(&control);
         }
+        zones.look(&control).await;
         for watched in known.changed() {
             let (name, path) = (watched.name.clone(), watched.path.clone());
             // A list may have millions of entries; checks and the admin socket go on meanwhile.
@@ -65,14 +65,17 @@ pub async fn watch(control: Rc<Control>, edits: Rc<Edits>) {
                 tokio::task::spawn_blocking(move || read(&watched).map(|read| (watched.which, read))).await;
             match read.unwrap_or_else(|ended| Err(ended.to_string())) {
                 Ok((which, read)) => known.take(&control, which, &name, read),
-                Err(reason) => {
-                    control.process.metrics.counter(&names::LIST_ERRORS, &[&name]).increment();
-                    let event = control.log.event("list_error").field("list", name).field("path", path);
-                    event.field("reason", reason).emit();
-                }
+                Err(reason) => report(&control, &name, &path, &reason),
             }
         }
     }
+}
+
+/// Counts a change of a file that cannot be taken, and says it in the log.
+fn report(control: &Control, name: &str, path: &str, reason: &str) {
+    control.process.metrics.counter(&names::LIST_ERRORS, &[name]).increment();
+    let event = control.log.event("list_error").field("list", name).field("path", path);
+    event.field("reason", reason).emit();
 }
 
 /// What is known of the files of one generation.
@@ -128,6 +131,7 @@ impl Known {
             lists: self.lists.clone(),
             maps: self.maps.clone(),
             added: now.added.clone(),
+            zones: now.zones.clone(),
             ..Reread::default()
         });
         control.log.event("list").field("list", name).field("entries", entries).emit();
@@ -160,11 +164,6 @@ fn key(ty: Type) -> Option<Of> {
         Type::Text => Some(Of::Text),
         _ => None,
     }
-}
-
-fn stamp(path: &str) -> Option<Stamp> {
-    let of = |found: Metadata| (found.ino(), found.size(), found.modified().ok());
-    std::fs::metadata(path).ok().map(of)
 }
 
 fn read(watched: &Watched) -> Result<Read, String> {

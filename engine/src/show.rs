@@ -4,6 +4,8 @@ use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::control::Control;
+use crate::dns::Zone;
+use crate::generation::Probe;
 
 /// Rows under a header, in columns as wide as their widest cell.
 struct Table {
@@ -98,16 +100,21 @@ pub fn pools(control: &Control) -> String {
 
 /// `show lookups`: the DNS lists that rules ask.
 pub fn lookups(control: &Control) -> String {
-    let mut table = Table::new(&["LIST", "ZONE", "PROBE", "HEALTH", "REASON"]);
-    for list in control.served().generation.dns_lists() {
-        let probe = list
-            .probe
-            .as_ref()
-            .map_or_else(|| String::from("off"), |probe| format!("every {} s", probe.every.as_secs_f64()));
+    let mut table = Table::new(&["LIST", "SOURCE", "ENTRIES", "MIB", "PROBE", "HEALTH", "REASON"]);
+    let served = control.served();
+    for list in served.generation.dns_lists() {
+        let zones = || list.files.iter().map(|file| served.reread.zone(&served.generation, file));
+        let (entries, bytes) =
+            (zones().map(Zone::entries).sum::<usize>(), zones().map(Zone::memory_bytes).sum::<usize>());
+        let of_files = |text: String| if list.files.is_empty() { String::from("-") } else { text };
+        let paths: Vec<&str> = list.files.iter().map(|file| file.path.as_str()).collect();
+        let every = |probe: &Probe| format!("every {} s", probe.every.as_secs_f64());
         table.row(vec![
             list.name.clone(),
-            list.zone.clone(),
-            probe,
+            if list.files.is_empty() { list.zone.clone() } else { paths.join(" ") },
+            of_files(entries.to_string()),
+            of_files((bytes >> 20).to_string()),
+            list.probe.as_ref().map_or_else(|| String::from("off"), every),
             String::from(match (&list.probe, list.health.is_off()) {
                 (None, _) => "not probed",
                 (Some(_), true) => "off",

@@ -11,7 +11,7 @@ use weir_lang::eval::Coverage;
 use weir_lang::plan::{Plan, TestCase};
 
 use crate::config::{self, Base, Overrides};
-use crate::generation::Generation;
+use crate::generation::{Generation, ZoneFile};
 use crate::process::Process;
 use crate::rehearse::Rehearsal;
 use script::Script;
@@ -77,9 +77,14 @@ impl fmt::Display for Report {
 
 /// Runs the tests whose title contains `filter`.
 pub fn run_tests(plan: &Arc<Plan>, filter: Option<&str>) -> Report {
+    run_tests_with(plan, &[], filter)
+}
+
+/// The same, with the zone files of the plan's DNS lists.
+pub fn run_tests_with(plan: &Arc<Plan>, zones: &[ZoneFile], filter: Option<&str>) -> Report {
     let overrides = Overrides::default();
     let base = Base { number: 1, older: None, host_name: "host.example.org", overrides: &overrides };
-    let generation = Arc::new(config::generation(Arc::clone(plan), &base));
+    let generation = Arc::new(config::generation_with(Arc::clone(plan), zones.to_vec(), &base));
     let mut coverage = Coverage::new(plan);
     let wanted = plan.tests().iter().filter(|case| filter.is_none_or(|filter| case.title.contains(filter)));
     let results = wanted

@@ -28,6 +28,10 @@ pub const FILES_MAX: usize = 4096;
 pub trait Files {
     /// The whole text of a file, or why it cannot be had.
     fn read(&self, path: &str) -> Result<String, String>;
+    /// The bytes of a file that need be no text, to be read a line at a time, or why it cannot be had.
+    fn open(&self, path: &str) -> Result<Box<dyn std::io::BufRead>, String> {
+        Ok(Box::new(std::io::Cursor::new(self.read(path)?)))
+    }
     /// The paths that a pattern with `*`, `?` or `[...]` matches, in any order, or why that cannot be said.
     fn glob(&self, pattern: &str) -> Result<Vec<String>, String>;
 }

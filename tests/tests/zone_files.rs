@@ -1,11 +1,11 @@
-//! One zone file, served by rbldnsd and held by weir: whatever is asked, both say the same.
+//! One zone file, served by rbldnsd and held by weir: whatever is asked, both say the same. And how weir takes such files up.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use weir::dns::{Zone, ZoneFormat, address_name};
-use weir_tests::{Folder, Loopback, Rbldnsd};
+use weir_tests::{Client, Folder, Loopback, Rbldnsd, Weir, until, weir_command};
 
 /// Numbers that look like chance and are the same each time (xorshift).
 struct Dice(u64);
@@ -59,18 +59,24 @@ impl Resolver {
         let answer = packet.get(..length).unwrap_or_default();
         let code = answer.get(3).copied().unwrap_or(0) & 15;
         assert!(code == 0 || code == 3, "{name}: code {code}");
-        let count = answer.get(6..8).map_or(0, |count| u16::from_be_bytes([count[0], count[1]]));
+        let count = number(answer, 6);
         let mut rest = answer.get(question.len()..).unwrap_or_default();
         let mut found: Vec<Vec<u8>> = Vec::new();
         for _ in 0..count {
             // A name that points to the question's, type, class, TTL.
-            let bytes = usize::from(u16::from_be_bytes([rest[10], rest[11]]));
+            let bytes = usize::from(number(rest, 10));
             found.push(rest.get(12..12 + bytes).unwrap_or_default().to_vec());
             rest = rest.get(12 + bytes..).unwrap_or_default();
         }
         found.sort();
         found
     }
+}
+
+/// Two bytes of a packet as a number.
+fn number(packet: &[u8], at: usize) -> u16 {
+    let bytes = packet.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());
+    u16::from_be_bytes(bytes.expect("a whole packet"))
 }
 
 struct Both {
@@ -245,4 +251,70 @@ fn a_dnset_says_what_rbldnsd_says() {
     let both = Both::start(&folder, ZoneFormat::DnSet, &text);
     let listed = (0..2000).filter(|_| both.check(None, &name(&mut dice).to_lowercase())).count();
     assert!((200..1990).contains(&listed), "{listed}");
+}
+
+fn rcpt(from: [u8; 4], entry: std::net::SocketAddr) -> String {
+    let mut client = Client::from(Ipv4Addr::from(from).into(), entry).expect("a session");
+    client.reply().expect("a greeting");
+    for line in ["EHLO client.example.net", "MAIL FROM:<a@spam.example.net>"] {
+        client.command(line).expect("a reply");
+    }
+    client.command("RCPT TO:<dev@example.org>").expect("a reply").text
+}
+
+fn replace(folder: &Folder, name: &str, text: &str) {
+    let new = folder.write(&format!("{name}.new"), text);
+    std::fs::rename(new, folder.join(name)).expect("another file under the same name");
+}
+
+#[test]
+fn a_list_in_files_follows_its_files() {
+    let here = Loopback::new();
+    let entry = here.port();
+    let folder = Folder::new();
+    folder.write("lists/own.ip4set", ":4:\n127.0.9.1\n127.0.9.64/26 :9:\n");
+    folder.write("lists/own.ip6trie", "2001:db8::/32\n");
+    folder.write("lists/own.dnset", ".example.com\n");
+    let text = format!(
+        "weir 1\nlistener here {{\n  bind {entry}\n  name \"mx.example.org\"\n}}\n\n\
+         dnsbl own {{\n  file \"lists/own.ip4set\" format ip4set\n  file \"lists/own.ip6trie\" format ip6trie\n  listed 127.0.0.2-8\n}}\n\
+         dnsbl names {{ file \"lists/own.dnset\" format dnset }}\n\n\
+         on rcpt {{\n  reject 550 5.7.1 \"listed\" if own(client.ip)\n  reject 550 5.7.2 \"named\" if names(sender.domain)\n}}\n\n\
+         on data {{\n  reject 550 5.7.3 \"not here\"\n}}\n\n\
+         test \"the files answer\" {{ client 127.0.9.1  rcpt \"dev@example.org\"  expect rcpt 550 5.7.1, lookup own listed }}\n\
+         test \"of both families\" {{ client 2001:db8::1  rcpt \"dev@example.org\"  expect rcpt 550 5.7.1 }}\n\
+         test \"unless told otherwise\" {{ client 127.0.9.1  lookup own nothing  mail \"a@www.example.com\"  rcpt \"dev@example.org\"  expect rcpt 550 5.7.2 }}\n"
+    );
+    let rules = folder.write("main.weir", &text);
+    let rules_path = rules.to_str().expect("a path in UTF-8").to_owned();
+    let weir = Weir::serve(folder, rules, entry, &[]);
+    assert_eq!(rcpt([127, 0, 9, 1], entry), "550 5.7.1 listed");
+    assert!(rcpt([127, 0, 9, 65], entry).starts_with("250 "), "an answer that does not count");
+    assert!(rcpt([127, 0, 9, 2], entry).starts_with("250 "));
+    let shown = weir.ctl_ok(&["show", "lookups"]);
+    assert!(shown.contains("own.ip4set") && shown.contains("own.dnset"), "{shown}");
+
+    replace(weir.folder(), "lists/own.ip4set", "127.0.9.2\n");
+    replace(weir.folder(), "lists/own.dnset", "*.example.net\n");
+    until("the new entry", || rcpt([127, 0, 9, 2], entry) == "550 5.7.1 listed");
+    until("the new domain", || rcpt([127, 0, 9, 1], entry) == "550 5.7.2 named");
+
+    replace(weir.folder(), "lists/own.ip4set", "127.0.9.3\n127.0.9.300\n");
+    until("the fault", || !weir.lines(&["list_error", "list=own", "line 2: `127.0.9.300`"]).is_empty());
+    assert_eq!(rcpt([127, 0, 9, 2], entry), "550 5.7.1 listed", "the entries before stay");
+    let checked = weir_command(&["check", &rules_path]);
+    assert!(!checked.status.success());
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(said.contains("W0732") && said.contains("own.ip4set`: line 2: `127.0.9.300`"), "{said}");
+    let reloaded = weir.ctl(&["reload"]);
+    assert!(!reloaded.status.success(), "rules whose lists cannot be read are not loaded");
+    assert_eq!(rcpt([127, 0, 9, 2], entry), "550 5.7.1 listed");
+
+    replace(weir.folder(), "lists/own.ip4set", "127.0.9.4\n");
+    let rules = text
+        .replace("client 127.0.9.1  rcpt", "client 127.0.9.4  rcpt")
+        .replace("www.example.com", "www.example.net");
+    weir.write_rules(&rules);
+    weir.ctl_ok(&["reload"]);
+    assert_eq!(rcpt([127, 0, 9, 4], entry), "550 5.7.1 listed");
 }

@@ -9,16 +9,17 @@ use weir_lang::scheme::Type;
 
 use super::args::{Args, setting};
 use crate::dns::{self, Health, Kind, Listing, Question, TestPoints};
-use crate::generation::{Dnsbl, Probe};
+use crate::generation::{Dnsbl, Probe, ZoneFile};
 use crate::limits::DNSBL_PROBE_EVERY_MIN;
 use crate::scheme::fields::FIELDS;
 
 /// `dnsbl`
-pub(super) fn dnsbl(plan: &Plan, index: usize, declared: &Declared) -> Dnsbl {
+pub(super) fn dnsbl(plan: &Plan, index: usize, declared: &Declared, files: Vec<ZoneFile>) -> Dnsbl {
     let zone = setting(declared, "zone").and_then(Args::text).unwrap_or_default();
     Dnsbl {
         name: declared.name.clone(),
         zone: zone.to_owned(),
+        files,
         listing: listing(declared),
         timeout: setting(declared, "timeout").and_then(Args::duration).unwrap_or(Duration::from_secs(2)),
         server: setting(declared, "server").and_then(|args| args.sockets().next()),

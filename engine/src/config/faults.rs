@@ -68,6 +68,23 @@ impl Finder<'_> {
     }
 
     fn dnsbl(&mut self, list: &Declared) {
+        let first = |word| of_word(list, word).next();
+        let of_server = ["timeout", "server", "probe"].into_iter().find_map(first);
+        match (first("zone"), first("file"), of_server) {
+            (None, None, _) => {
+                let message = format!("dnsbl `{}` has neither `zone` nor `file`", list.name);
+                self.report(&codes::DNSBL_SOURCE, &list.location, &list.name, message);
+            }
+            (Some(zone), Some(_), _) => {
+                let message = format!("dnsbl `{}` has both `zone` and `file`", list.name);
+                self.report(&codes::DNSBL_SOURCE, &zone.location, "zone", message);
+            }
+            (None, Some(_), Some(setting)) => {
+                let message = format!("`{}` has no meaning for a list in files", setting.word);
+                self.report(&codes::DNSBL_SOURCE, &setting.location, &setting.word, message);
+            }
+            _ => {}
+        }
         for setting in of_word(list, "zone") {
             let zone = Args(&setting.args).text().unwrap_or_default();
             let name = dns::domain_name("example", zone);

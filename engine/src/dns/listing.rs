@@ -50,15 +50,17 @@ impl Listing {
             Answer::Failed(_) => return Listed::Unknown,
         };
         let Records::Addresses(addresses) = &**records else { return Listed::Unknown };
-        let codes = || {
-            addresses.iter().filter_map(|address| match address {
-                IpAddr::V4(code) => Some(*code),
-                IpAddr::V6(_) => None,
-            })
-        };
-        if codes().any(|code| !self.is_error(code) && self.is_listed(code)) {
-            Listed::Listed(codes().collect())
-        } else if codes().any(|code| self.is_error(code)) {
+        self.judge(addresses.iter().filter_map(|address| match address {
+            IpAddr::V4(code) => Some(*code),
+            IpAddr::V6(_) => None,
+        }))
+    }
+
+    /// Reads the addresses of a reply, of which there are some.
+    pub fn judge(&self, codes: impl Iterator<Item = Ipv4Addr> + Clone) -> Listed {
+        if codes.clone().any(|code| !self.is_error(code) && self.is_listed(code)) {
+            Listed::Listed(codes.collect())
+        } else if codes.clone().any(|code| self.is_error(code)) {
             Listed::Unknown
         } else {
             Listed::Clean

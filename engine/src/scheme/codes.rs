@@ -86,6 +86,37 @@ pub static CLIENT_FROM: Code = Code {
     example: "weir 1\nlistener a {\n  bind 192.0.2.25:25\n  client proxy\n}\non message { discard }\n",
 };
 
+/// A DNS list without a source, or with too much of it.
+pub static DNSBL_SOURCE: Code = Code {
+    id: "W0731",
+    severity: Error,
+    title: "a DNS list is in DNS or in files",
+    doc: "A `dnsbl` has a `zone`, which a name server is asked about, or `file`s, which are held in memory. `timeout`, `server` and \
+          `probe` are about a name server.",
+    example: "weir 1\ndnsbl zen { listed 127.0.0.2 }\non message { discard }\n",
+};
+
+/// A zone file that cannot be taken.
+pub static ZONE_FILE: Code = Code {
+    id: "W0732",
+    severity: Error,
+    title: "a zone file that cannot be taken",
+    doc: "A file with any line that is no entry of its format, comment, default value or directive is refused as a whole: what \
+          else is wrong with it cannot be told. Formats are those of rbldnsd(8).",
+    example: "weir 1\ndnsbl own { file \"own.ip4set\" format ip4set }\non message { discard }\n",
+};
+
 /// All of them.
-pub static ALL: &[&Code] =
-    &[&POOL_EMPTY, &SERVER_TWICE, &HOST, &BOX, &BIND_TWICE, &ZONE, &HOST_NAME, &HEADER, &CLIENT_FROM];
+pub static ALL: &[&Code] = &[
+    &POOL_EMPTY,
+    &SERVER_TWICE,
+    &HOST,
+    &BOX,
+    &BIND_TWICE,
+    &ZONE,
+    &DNSBL_SOURCE,
+    &ZONE_FILE,
+    &HOST_NAME,
+    &HEADER,
+    &CLIENT_FROM,
+];

@@ -324,7 +324,18 @@ const POOL: &[SettingSpec] = &[
 ];
 
 const DNSBL: &[SettingSpec] = &[
-    required("zone", &[Value(Text)], "The domain below which the list answers.", "zone \"zen.example.org\""),
+    once("zone", &[Value(Text)], "The domain below which the list answers.", "zone \"zen.example.org\""),
+    many(
+        "file",
+        &[
+            Value(Text),
+            Word("format"),
+            OneOf(&[&[Word("ip4set")], &[Word("ip4trie")], &[Word("ip6trie")], &[Word("dnset")]]),
+        ],
+        "Instead of `zone`: a zone file of rbldnsd(8), held in memory and read anew when it changes, whole or not at all. Several \
+         files, one setting a line, are one list. About 4 bytes an IPv4 address, 8 an IPv6 network, 8 and its name a domain.",
+        "file \"lists/own.ip4set\" format ip4set",
+    ),
     once(
         "listed",
         &[Repeat(&[Value(Quad)])],

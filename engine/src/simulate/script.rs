@@ -211,7 +211,11 @@ impl Gather for Scripted {
                         given.as_ref().map_or_else(|| unknown(facts, slot), |given| list.read(given)),
                     );
                 }
-                let questions = list.questions(facts.generation.plan.slot_argument(slot, 0, facts));
+                let value = facts.generation.plan.slot_argument(slot, 0, facts);
+                if !list.files.is_empty() {
+                    return Some(list.in_files(facts, value));
+                }
+                let questions = list.questions(value);
                 let read = list.read_all(&questions, &mut |question| Some(answers.names.answer(question)));
                 read.unwrap_or_else(|_| unknown(facts, slot))
             }
