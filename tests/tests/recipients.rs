@@ -27,7 +27,7 @@ fn a_map_of_recipients_comes_from_a_constant_database_and_is_read_anew() -> io::
     let entry = Loopback::new().port();
     let folder = Folder::new();
     make_database(&folder, "recipients.cdb", "dev@example.org OK\n@lists.example.org any\n");
-    let file = folder.write("main.weir", &rules(entry, FROM_DATABASE));
+    let file = folder.write("main.weir", rules(entry, FROM_DATABASE));
     let weir = Weir::serve(folder, file, entry, &[]);
     let mut client = Client::session(entry)?;
     client.command("MAIL FROM:<a@example.net>")?;
@@ -50,7 +50,7 @@ fn a_map_of_recipients_comes_from_a_constant_database_and_is_read_anew() -> io::
 fn a_database_that_is_none_is_said_at_its_place() {
     let folder = Folder::new();
     folder.write("recipients.cdb", "dev@example.org OK\n");
-    let file = folder.write("main.weir", &rules(([192, 0, 2, 1], 25).into(), FROM_DATABASE));
+    let file = folder.write("main.weir", rules(([192, 0, 2, 1], 25).into(), FROM_DATABASE));
     let output = weir_tests::weir_command(&["check", file.to_str().expect("a path in UTF-8")]);
     let text =
         String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);

@@ -40,7 +40,7 @@ pub(super) fn text(database: &[u8]) -> Result<String, String> {
 /// Where the first hash table begins: those that are empty are said to be there as well, or nowhere.
 fn end_of_records(database: &[u8]) -> Option<usize> {
     let header = database.get(..HEADER_BYTES)?;
-    let places = header.chunks_exact(8).filter_map(|pair| number(pair));
+    let places = header.chunks_exact(8).filter_map(number);
     let end = places.filter(|place| *place > 0).min().unwrap_or(HEADER_BYTES);
     (HEADER_BYTES..=database.len()).contains(&end).then_some(end)
 }
