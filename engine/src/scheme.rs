@@ -16,6 +16,7 @@ pub static SCHEME: Scheme = Scheme {
     phases: PHASES,
     fields: fields::FIELDS,
     functions: &[],
+    texts: &[],
     verbs: verbs::VERBS,
     kinds: kinds::KINDS,
     clauses: clauses::CLAUSES,

@@ -21,6 +21,7 @@ mod rules;
 mod scores;
 mod settings;
 mod tests;
+mod texts;
 mod typed;
 mod unused;
 mod value;

@@ -146,7 +146,7 @@ pub(crate) fn expressions(operand: &Operand) -> &[Expression] {
 pub(crate) fn terms(expression: &Expression) -> &[Term] {
     match expression {
         Expression::Term(term) | Expression::Time { base: Some(term), .. } => std::slice::from_ref(term),
-        Expression::Compute { arguments, .. } => arguments,
+        Expression::Compute { arguments, .. } | Expression::Told { arguments, .. } => arguments,
         Expression::Time { base: None, .. }
         | Expression::Score(_)
         | Expression::Hits(_)

@@ -10,7 +10,7 @@ use crate::builtins;
 use crate::diagnostic::{Code, Severity, codes, did_you_mean};
 use crate::scheme::{
     AnswerSpec, CallSpec, FieldSource, FieldSpec, Flow, Form, FunctionSpec, KindSpec, Scheme, SettingSpec,
-    VerbSpec,
+    TextSpec, VerbSpec,
 };
 
 use form::{LEGEND, states, type_name};
@@ -66,6 +66,9 @@ pub fn topic(scheme: &Scheme, word: &str) -> Option<String> {
     for spec in scheme.functions.iter().filter(|spec| spec.name == word) {
         function(&mut out, spec);
     }
+    for spec in scheme.texts.iter().filter(|spec| spec.name == word) {
+        text(&mut out, spec);
+    }
     for spec in scheme.verbs.iter().filter(|spec| spec.form.word == word) {
         verb(&mut out, scheme, spec);
     }
@@ -101,6 +104,7 @@ pub fn topics(scheme: &Scheme) -> impl Iterator<Item = &str> {
         .chain(scheme.fields.iter().map(|spec| spec.name))
         .chain(builtins::ALL.iter().map(|spec| spec.name))
         .chain(scheme.functions.iter().map(|spec| spec.name))
+        .chain(scheme.texts.iter().map(|spec| spec.name))
         .chain(scheme.verbs.iter().map(|spec| spec.form.word))
         .chain(std::iter::once("group"))
         .chain(scheme.kinds.iter().flat_map(|spec| std::iter::once(spec.name).chain(spec.sort)))
@@ -165,6 +169,9 @@ fn functions(out: &mut String, scheme: &Scheme) {
     for spec in scheme.functions {
         function(out, spec);
     }
+    for spec in scheme.texts {
+        text(out, spec);
+    }
     out.push_str("## Words behind `is`\n\n");
     for (word, doc) in builtins::PREDICATES {
         let _ = writeln!(out, "- `{word}`: {doc}");
@@ -200,6 +207,12 @@ fn parameters(parameters: &[&[crate::scheme::Type]]) -> String {
         types.iter().map(|ty| type_name(*ty)).collect::<Vec<_>>().join(" | ")
     };
     parameters.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn text(out: &mut String, spec: &TextSpec) {
+    let (name, head) = (spec.name, spec.head);
+    let _ =
+        writeln!(out, "### `{name}({head}, LOOKUP, ...)` : text\n\n{}\n\n    {}\n", spec.doc, spec.example);
 }
 
 /// The states and members of an answer.

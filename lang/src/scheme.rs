@@ -12,6 +12,8 @@ pub struct Scheme {
     pub fields: &'static [FieldSpec],
     /// Functions of the host; those of the language (`score`, `hits`, ...) are in [`crate::builtins`].
     pub functions: &'static [FunctionSpec],
+    /// Texts that the host makes of lookups.
+    pub texts: &'static [TextSpec],
     /// What statements can do.
     pub verbs: &'static [VerbSpec],
     /// What can be declared beside lists, maps, groups, scores, rules and checks.
@@ -167,6 +169,29 @@ pub struct FunctionSpec {
     pub doc: &'static str,
     /// A guard or statement that uses it.
     pub example: &'static str,
+}
+
+/// A text that the host makes of lookups when it is written: into a header, a note, a reply. It is called with a text
+/// and then with those lookups that it is to tell of, at least one, each once, in any order.
+#[derive(Debug)]
+pub struct TextSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// What the first argument is, for the manual: `ID`.
+    pub head: &'static str,
+    /// The lookups that it can tell of.
+    pub of: &'static [&'static AnswerSpec],
+    /// One or two sentences.
+    pub doc: &'static str,
+    /// A statement that uses it.
+    pub example: &'static str,
+}
+
+impl TextSpec {
+    /// Whether it can tell of such an answer.
+    pub fn tells_of(&self, answer: &AnswerSpec) -> bool {
+        self.of.iter().any(|known| std::ptr::eq(*known, answer))
+    }
 }
 
 /// What a declared thing is when called: `zen(client.ip)`.

@@ -67,6 +67,17 @@ pub trait Facts {
     /// The result lives as long as the facts.
     fn compute(&self, spec: usize, arguments: &[Value<'_>]) -> Value<'_>;
 
+    /// Appends a text that is made of lookups: `spec` is its index in [`crate::scheme::Scheme::texts`], `slots` are
+    /// settled. One line: neither CR nor LF.
+    fn tell(
+        &self,
+        _spec: usize,
+        _head: Value<'_>,
+        _slots: &mut dyn Iterator<Item = Slot>,
+        _out: &mut Vec<u8>,
+    ) {
+    }
+
     /// Whether the bound of an [`crate::scheme::Flow::Asks`] statement (`limit`) is kept. Called once per evaluation.
     fn ask(&self, statement: StatementId) -> bool;
 

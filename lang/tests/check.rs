@@ -37,6 +37,8 @@ const CONDITION: &[&str] = &[
     "zen(client.ip).codes",
     "dmarc(sender.domain)",
     "lower(subject)",
+    "results(\"a\", sender.domain.mx)",
+    "results(subject, zen(client.ip))",
     "score(g)",
     "hits(g)",
     "R0",

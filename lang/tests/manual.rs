@@ -32,6 +32,7 @@ static SCHEME: Scheme = Scheme {
         doc: "The time in a header.",
         example: "note \"late\" if header(\"Date\").time > now",
     }],
+    texts: &[],
     functions: &[],
     verbs: &[VerbSpec {
         form: Form {

@@ -458,3 +458,21 @@ fn the_cost_is_said() {
     assert_eq!((rcpt.statements, rcpt.rules, rcpt.lookups, rcpt.deadline), (2, 3, 3, Some(3000)));
     assert!(cost.to_string().contains("rcpt"));
 }
+
+/// A text of lookups waits for those that it names, and for no others.
+#[test]
+fn a_text_waits_for_the_lookups_that_it_tells_of() {
+    let plan = plan(
+        "weir 1\non message {\n  let policy = dmarc(sender.domain)\n  note results(\"mx\", policy, sender.domain.mx)\n  \
+         note \"{fact.a}\"\n  discard\n}\n",
+    );
+    let mut known = Known::default();
+    let mut scratch = plan.scratch();
+    assert_eq!(plan.evaluate(2, &known, &mut scratch), Step::Needs);
+    known.answer(&plan, "dmarc", Value::State(1));
+    assert_eq!(plan.evaluate(2, &known, &mut scratch), Step::Needs);
+    known.answer(&plan, "sender.domain.mx", Value::State(0));
+    assert_eq!(plan.evaluate(2, &known, &mut scratch), Step::Needs);
+    assert_eq!(scratch.actions().len(), 1, "the second note waits for its own");
+    assert_eq!(rendered(&plan, 4, &known, &scratch), "Text([109, 120]) [State(1), State(0)]");
+}

@@ -265,6 +265,9 @@ impl<'a> Checker<'a> {
             self.report(&meaning::TYPE, expr.span, "expected an ip, net, domain, address or text", &label);
             return None;
         }
+        if kind == Kind::Expr && !self.is_value(&typed, expr.span) {
+            return None;
+        }
         Some(Operand::Value(typed.value))
     }
 

@@ -35,6 +35,10 @@ impl<'a> Checker<'a> {
             let typed = self.function(spec, name, arguments, span)?;
             return self.members(typed, members);
         }
+        if let Some(spec) = self.scheme.texts.iter().position(|text| text.name == name.text) {
+            let typed = self.told(spec, name, arguments, span)?;
+            return self.members(typed, members);
+        }
         if let Some((Symbol::Declared(index), _)) = self.names.find(&name.text) {
             self.used.insert(Symbol::Declared(index));
             let typed = self.lookup(index, name, arguments, span)?;
@@ -58,6 +62,7 @@ impl<'a> Checker<'a> {
         }
         let mut near: Vec<&str> = builtins::ALL.iter().map(|builtin| builtin.name).collect();
         near.extend(self.scheme.functions.iter().map(|function| function.name));
+        near.extend(self.scheme.texts.iter().map(|text| text.name));
         near.extend(self.scheme.fields.iter().filter(|f| f.argument.is_some()).map(|field| field.name));
         near.extend(self.names.like(|symbol| self.call_spec(symbol).is_some()));
         let fault = Diagnostic::new(

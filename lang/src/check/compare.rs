@@ -51,6 +51,9 @@ impl<'a> Checker<'a> {
             return None;
         }
         let typed = self.value(left)?;
+        if !self.is_value(&typed, left.span) {
+            return None;
+        }
         self.quantified(&typed, written)?;
         match op {
             Op::Is | Op::IsNot => self.is(typed, written),

@@ -124,7 +124,9 @@ impl<'a> Checker<'a> {
             Some("word of the language")
         } else if self.scheme.fields.iter().any(|field| field.name == name) {
             Some("field")
-        } else if self.scheme.functions.iter().any(|function| function.name == name) {
+        } else if self.scheme.functions.iter().any(|function| function.name == name)
+            || self.scheme.texts.iter().any(|text| text.name == name)
+        {
             Some("function")
         } else {
             None

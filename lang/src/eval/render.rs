@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use super::value::expression;
+use super::value::{expression, term};
 use super::{RuleState, Scratch};
 use crate::plan::{Arg, Expression, Operand, Plan, Term};
 use crate::score::Score;
@@ -37,6 +37,10 @@ impl Plan {
                 put(out, format_args!("{answer}, score={score} required={required} tests=["));
                 self.put_hits(*group, scratch, out);
                 out.push(b']');
+            }
+            Expression::Told { spec, arguments } => {
+                let Some((head, rest)) = arguments.split_first() else { return };
+                facts.tell(*spec, term(head, facts), &mut rest.iter().filter_map(Term::slot), out);
             }
             Expression::Term(Term::Slot(slot)) => match (facts.answer(*slot), self.answer_of(*slot)) {
                 (Value::State(state), Some(answer)) => {

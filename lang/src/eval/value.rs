@@ -33,7 +33,7 @@ pub(super) fn term<'a, F: Facts>(term: &'a Term, facts: &'a F) -> Value<'a> {
     }
 }
 
-/// The value of an expression; `Missing` for those of groups, which are texts made by [`Plan::render`].
+/// The value of an expression; `Missing` for those that [`Plan::render`] makes: of groups, and of [`Expression::Told`].
 pub(super) fn expression<'a, F: Facts>(expression: &'a Expression, facts: &'a F) -> Value<'a> {
     match expression {
         Expression::Term(of) => term(of, facts),
@@ -52,7 +52,10 @@ pub(super) fn expression<'a, F: Facts>(expression: &'a Expression, facts: &'a F)
             Value::Time(time) => Value::Time(time.saturating_add(*seconds)),
             other => other,
         },
-        Expression::Score(_) | Expression::Hits(_) | Expression::SpamStatus { .. } => Value::Missing,
+        Expression::Score(_)
+        | Expression::Hits(_)
+        | Expression::SpamStatus { .. }
+        | Expression::Told { .. } => Value::Missing,
     }
 }
 

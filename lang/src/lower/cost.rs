@@ -103,6 +103,9 @@ impl Plan {
             Expression::Compute { spec, .. } => {
                 self.scheme.functions.get(*spec).map_or("", |function| function.name).to_owned()
             }
+            Expression::Told { spec, .. } => {
+                self.scheme.texts.get(*spec).map_or("", |text| text.name).to_owned()
+            }
             _ => String::from("value"),
         }
     }

@@ -76,6 +76,13 @@ pub enum Expression {
         /// Its arguments, at most [`ARGUMENTS_MAX`].
         arguments: Box<[Term]>,
     },
+    /// A text that the host makes of lookups when it is written.
+    Told {
+        /// Index in [`crate::scheme::Scheme::texts`].
+        spec: usize,
+        /// A text, then slots; at most [`ARGUMENTS_MAX`].
+        arguments: Box<[Term]>,
+    },
     /// A point in time: now, or that of a term, and so many seconds more.
     Time {
         /// `None` is now.

@@ -96,6 +96,11 @@ impl Facts for Known {
         Value::Text(b"computed")
     }
 
+    fn tell(&self, _: usize, head: Value<'_>, slots: &mut dyn Iterator<Item = Slot>, out: &mut Vec<u8>) {
+        let slots: Vec<_> = slots.map(|slot| self.answer(slot)).collect();
+        out.extend_from_slice(format!("{head:?} {slots:?}").as_bytes());
+    }
+
     fn ask(&self, _: StatementId) -> bool {
         self.asked.set(self.asked.get() + 1);
         !self.limit_broken

@@ -10,7 +10,7 @@ pub mod facts;
 
 use weir_lang::scheme::{
     AnswerSpec, CallSpec, FieldSource, FieldSpec, Flow, Form, FunctionSpec, Kind, KindSpec, MemberSpec, Part,
-    PhaseSpec, Scheme, SettingSpec, StateSpec, Type, VerbSpec,
+    PhaseSpec, Scheme, SettingSpec, StateSpec, TextSpec, Type, VerbSpec,
 };
 
 const fn state(name: &'static str) -> StateSpec {
@@ -124,6 +124,13 @@ pub static TOY: Scheme = Scheme {
             example: "",
         },
     ],
+    texts: &[TextSpec {
+        name: "results",
+        head: "ID",
+        of: &[&MX, &DMARC],
+        doc: "",
+        example: "note results(\"a\", sender.domain.mx)",
+    }],
     verbs: &[
         verb("accept", &[], Flow::EndsPhase, &[], "accept"),
         verb("reject", REPLY, Flow::Final, &[], "reject 550 5.7.1 \"no\""),
