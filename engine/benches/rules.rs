@@ -60,6 +60,7 @@ fn facts(generation: &Arc<Generation>, rcpt: &[u8]) -> Result<Facts, String> {
             Question::Names(Names::Reverse) => Answer::Text(b"mail.example.net".as_slice().into()),
             // The first state of each of these is the good one.
             Question::Names(_) => Answer::state(0),
+            Question::Auth(method) => Answer::Auth(Rc::new(method.unknown())),
             Question::Unanswerable => Answer::Unknown,
         };
         facts.settle(slot, answer);

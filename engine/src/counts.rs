@@ -203,6 +203,7 @@ pub fn result_word(generation: &Generation, slot: Slot, answer: &Answer) -> &'st
         Answer::State { state, .. } => {
             spec.states.get(usize::from(*state)).map_or("unknown", |state| state.name)
         }
+        Answer::Auth(found) => found.word(),
         _ => plain_word(answer),
     }
 }
@@ -212,7 +213,7 @@ fn plain_word(answer: &Answer) -> &'static str {
         Answer::Pending => "pending",
         Answer::Unknown => "unknown",
         Answer::Missing => "missing",
-        Answer::Text(_) | Answer::State { .. } => "found",
+        Answer::Text(_) | Answer::State { .. } | Answer::Auth(_) => "found",
         Answer::Bool(true) | Answer::Said(_) => "true",
         Answer::Bool(false) => "false",
     }

@@ -6,6 +6,7 @@
 //! ```
 //! A decision that needs nothing more waits for nothing, whatever else is still open.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +14,9 @@ use weir_lang::eval::Scratch;
 use weir_lang::plan::{Ending, Step};
 use weir_lang::value::{Facts as _, Slot, Value};
 
+use crate::auth::{Client, Finding};
 use crate::facts::{Answer, Facts};
+use crate::mail::Message;
 use crate::scheme::Phase;
 
 /// Finds out what slots ask.
@@ -24,6 +27,15 @@ pub trait Gather {
 
     /// The next answer; `None` when nothing is under way or `until` has come.
     fn next(&mut self, until: Option<Instant>) -> impl Future<Output = Option<(Slot, Answer)>>;
+
+    /// Authenticates a message by all methods, whatever the rules ask; nothing where there is no way to ask.
+    fn authenticate(
+        &mut self,
+        _client: Client,
+        _message: &Rc<Message>,
+    ) -> impl Future<Output = Vec<Finding>> {
+        std::future::ready(Vec::new())
+    }
 
     /// How long a slot took that was not answered at once.
     fn took(&self, _slot: Slot) -> Option<Duration> {
@@ -96,6 +108,7 @@ fn give_up(facts: &mut Facts, scratch: &Scratch) {
 pub fn unknown(facts: &Facts, slot: Slot) -> Answer {
     let spec = facts.generation.plan.answer_of(slot);
     match (spec, facts.generation.question(slot)) {
+        (_, crate::generation::Question::Auth(method)) => Answer::Auth(Rc::new(method.unknown())),
         (Some(spec), _) => Answer::state(u8::try_from(spec.unknown).unwrap_or_default()),
         (None, crate::generation::Question::SpokeEarly) => Answer::Bool(false),
         (None, _) => Answer::Unknown,

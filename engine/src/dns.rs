@@ -210,12 +210,6 @@ async fn asked(resolver: &TokioResolver, question: &Question) -> (Answer, Durati
     answer::read(question.kind(), timeout(DNS_QUESTION_TIME_MAX, asking).await)
 }
 
-fn build(config: ResolverConfig, options: ResolverOpts) -> Option<TokioResolver> {
-    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
-    // Only TLS and DNSSEC, which are off, can fail here.
-    builder.with_options(options).build().ok()
-}
-
 /// How a name server is asked.
 fn config_of(address: Option<SocketAddr>) -> Result<(ResolverConfig, ResolverOpts), DnsError> {
     let (config, mut options) = match address {
@@ -253,6 +247,23 @@ impl Server {
         }
         self.resolver.get()
     }
+}
+
+/// A resolver that knows no server, for a library that will have one and must not ask.
+pub fn without_servers() -> Option<TokioResolver> {
+    build(ResolverConfig::from_name_servers(Vec::new()), ResolverOpts::default())
+}
+
+fn build(config: ResolverConfig, options: ResolverOpts) -> Option<TokioResolver> {
+    let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+    // We ask by UDP and TCP alone. Without a configuration for TLS the host's certificates would be read, or it would fail
+    // where there are none.
+    let tls = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth();
+    builder.with_options(options).with_tls_config(tls).build().ok()
 }
 
 /// One name server, by UDP, and by TCP for what UDP cuts off.

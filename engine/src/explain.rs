@@ -11,6 +11,7 @@ use weir_lang::eval::{RuleState, Scratch};
 use weir_lang::plan::RuleSpec;
 use weir_smtp::Conduct;
 
+use crate::auth::{Finding, Method};
 use crate::cli::{Exit, Explain};
 use crate::clock::Clock;
 use crate::commands::{failed, refused, say};
@@ -139,6 +140,10 @@ impl Sheet {
             let took = looked.took.map_or_else(|| String::from("known"), milliseconds);
             format!("{:<20} {took:>9}  {:<10} {}", looked.name, looked.result, looked.argument)
         });
+        section(&mut text, "authentication", &self.outcome.findings, |found| {
+            let reason = found.reason().map_or_else(String::new, |reason| format!("  ({reason})"));
+            format!("{:<6} {:<9} {}{reason}", found.method().word(), found.word(), of_whom(found))
+        });
         section(&mut text, "scores", &self.outcome.scores, |(group, score)| format!("{group:<20} {score}"));
         let rules: Vec<(usize, &RuleSpec)> = generation.plan.rules().iter().enumerate().collect();
         section(&mut text, "rules", &rules, |(index, rule)| {
@@ -190,6 +195,10 @@ impl Sheet {
             "lookups": outcome.looked.iter().map(|looked| json!({
                 "name": looked.name, "argument": looked.argument, "result": looked.result, "us": looked.took.map(micros),
             })).collect::<Vec<_>>(),
+            "spf": authentication(outcome, Method::Spf),
+            "dkim": authentication(outcome, Method::Dkim),
+            "dmarc": authentication(outcome, Method::Dmarc),
+            "arc": authentication(outcome, Method::Arc),
             "score": outcome.scores.iter().map(|(group, score)| (group.clone(), number(*score))).collect::<serde_json::Map<_, _>>(),
             "hits": outcome.hits,
             "rules": generation.plan.rules().iter().enumerate().map(|(index, rule)| json!({
@@ -216,6 +225,56 @@ impl Sheet {
                 "url_domains": texts(message.url_domains()),
             })),
         })
+    }
+}
+
+/// What a method says, as JSON.
+fn authentication(outcome: &Outcome, method: Method) -> Value {
+    let Some(found) = outcome.findings.iter().find(|found| found.method() == method) else {
+        return Value::Null;
+    };
+    let text = |bytes: &[u8]| (!bytes.is_empty()).then(|| String::from_utf8_lossy(bytes).into_owned());
+    let mut object = json!({ "result": found.word(), "reason": found.reason() });
+    let more = match found {
+        Finding::Spf(spf) => json!({
+            "domain": text(spf.domain.as_bytes()),
+            "identity": if spf.is_helo { "helo" } else { "mailfrom" },
+        }),
+        Finding::Dkim(dkim) => json!({
+            "domains": dkim.domains.iter().filter_map(|domain| text(domain)).collect::<Vec<_>>(),
+            "signatures": dkim.signatures.iter().map(|signature| json!({
+                "result": signature.word(),
+                "domain": text(&signature.domain),
+                "selector": text(signature.selector.as_bytes()),
+                "reason": signature.reason,
+            })).collect::<Vec<_>>(),
+        }),
+        Finding::Dmarc(dmarc) => json!({ "domain": text(dmarc.domain.as_bytes()), "policy": dmarc.policy }),
+        Finding::Arc(arc) => json!({ "sealer": text(&arc.sealer), "sets": arc.sets }),
+    };
+    if let (Value::Object(object), Value::Object(more)) = (&mut object, more) {
+        object.extend(more);
+    }
+    object
+}
+
+/// Of whom a method speaks.
+fn of_whom(found: &Finding) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match found {
+        Finding::Spf(spf) => text(spf.domain.as_bytes()),
+        Finding::Dkim(dkim) => {
+            let signers = dkim
+                .signatures
+                .iter()
+                .map(|signature| format!("{}={}", text(&signature.domain), signature.word()));
+            signers.collect::<Vec<_>>().join(" ")
+        }
+        Finding::Dmarc(dmarc) => {
+            let policy = dmarc.policy.map_or_else(String::new, |policy| format!(" p={policy}"));
+            format!("{}{policy}", dmarc.domain)
+        }
+        Finding::Arc(arc) => text(&arc.sealer),
     }
 }
 

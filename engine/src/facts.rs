@@ -20,6 +20,7 @@ pub use answer::Answer;
 pub use readers::{is_bare_ip, literal};
 pub use recipients::Recipients;
 
+use crate::auth::{self, Finding};
 use crate::generation::{Act, Generation, Listener, Reread};
 use crate::mail::Message;
 use crate::process::Process;
@@ -212,6 +213,14 @@ impl Facts {
         })
     }
 
+    /// What has been found of the authentication of the mail, in the order of the rules' slots.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.answers.iter().filter_map(|answer| match answer {
+            Answer::Auth(found) => Some(&**found),
+            _ => None,
+        })
+    }
+
     /// Forgets what was found for this phase and those after it: they begin anew.
     pub fn forget_from(&mut self, phase: Phase) {
         for (answer, slot) in self.answers.iter_mut().zip(self.generation.plan.slots()) {
@@ -260,6 +269,16 @@ impl value::Facts for Facts {
 
     fn compute(&self, _spec: usize, _arguments: &[Value<'_>]) -> Value<'_> {
         Value::Missing
+    }
+
+    fn tell(&self, _spec: usize, head: Value<'_>, slots: &mut dyn Iterator<Item = Slot>, out: &mut Vec<u8>) {
+        // The one text that there is.
+        let Value::Text(id) = head else { return };
+        let findings = slots.filter_map(|slot| match self.answer_of(slot) {
+            Answer::Auth(found) => Some(&**found),
+            _ => None,
+        });
+        auth::write_results(id, findings, out);
     }
 
     fn ask(&self, statement: StatementId) -> bool {

@@ -18,6 +18,7 @@ use weir_lang::value::{Slot, StatementId};
 use weir_smtp::proxy::Version;
 use weir_smtp::{Enhanced, ServerConfig};
 
+use crate::auth::Method;
 use crate::clamd;
 use crate::dns::{Health, Listing, TestPoints};
 use crate::upstream::pool::{FixedReply, Pool};
@@ -135,6 +136,8 @@ pub enum Question {
     Names(Names),
     /// `client.spoke_early`
     SpokeEarly,
+    /// `spf`, `dkim`, `dmarc`, `arc`
+    Auth(Method),
     /// Nothing that this engine can ask: always unknown.
     Unanswerable,
 }

@@ -12,7 +12,8 @@
 //! ```
 
 pub mod admin;
-pub mod clamd;
+pub mod auth;
+mod clamd;
 pub mod cli;
 pub mod clock;
 pub mod commands;

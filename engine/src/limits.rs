@@ -82,6 +82,8 @@ pub const DNS_NEGATIVE_TTL_MAX: Duration = Duration::from_hours(1);
 pub const DNS_FAILURE_TTL: Duration = Duration::from_secs(2);
 /// Records of one answer that are looked at.
 pub const DNS_RECORDS_MAX: usize = 32;
+/// Texts of one answer that are looked at: what proves that a domain is somebody's gathers at its top, beside the SPF record.
+pub const DNS_TEXTS_MAX: usize = 128;
 /// Reverse names of one address that are tried for a way back.
 pub const DNS_REVERSE_NAMES_MAX: usize = 5;
 const _: () = assert!(DNS_REVERSE_NAMES_MAX <= DNS_RECORDS_MAX);
@@ -178,5 +180,28 @@ pub const ZONE_ENTRIES_MAX: usize = 100_000_000;
 pub const ZONE_NAMES_BYTES_MAX: usize = 2 << 30;
 /// A line of a zone file, in bytes.
 pub const ZONE_LINE_BYTES_MAX: usize = 8 << 10;
+/// How long the look-ups of one way to authenticate mail may take, all questions together: SPF wants at least 20 s (RFC 7208, 4.6.4).
+pub const AUTH_WITHIN: Duration = Duration::from_secs(20);
+/// Terms of all records of a check that ask DNS (RFC 7208, 4.6.4),
+pub const SPF_LOOKUPS_MAX: usize = 10;
+/// those among them that may find nothing,
+pub const SPF_VOIDS_MAX: usize = 2;
+/// and hosts of one term.
+pub const SPF_HOSTS_MAX: usize = 10;
+const _: () = assert!(SPF_HOSTS_MAX < DNS_RECORDS_MAX);
+/// DKIM signatures of a message that are looked at, from the top (RFC 6376, 6.1: a verifier may bound them).
+pub const DKIM_SIGNATURES_MAX: usize = 10;
+/// The shortest RSA key that proves anything, in bits (RFC 8301, 3.2),
+pub const KEY_BITS_MIN: usize = 1024;
+/// and the longest: verifying costs with its square (a verifier must take 4096).
+pub const KEY_BITS_MAX: usize = 4096;
+/// A message with more than this, in bytes, is verified on a thread of its own, so that the others of its shard do not wait,
+pub const AUTH_INLINE_BYTES_MAX: usize = 64 << 10;
+/// and so is one that needs more keys than this.
+pub const AUTH_INLINE_KEYS_MAX: usize = 4;
+/// Messages that the process verifies on threads of their own at once; each is held a second time meanwhile.
+pub const AUTH_THREADS_MAX: usize = 16;
+/// The longest reason that is kept, in bytes.
+pub const AUTH_REASON_BYTES_MAX: usize = 400;
 /// Names about which a DNS list is asked for one message.
 pub const DNSBL_NAMES_MAX: usize = 50;

@@ -3,6 +3,8 @@
 //! What a cache knows is answered at once, without a task. When a phase begins anew (the next `rcpt`, the next transaction)
 //! what is under way for it is aborted: nobody waits for it any more, and it holds the message and a scanner's slot.
 
+mod authenticate;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use weir_lang::eval::Scratch;
 use weir_lang::plan::Plan;
 use weir_lang::value::Slot;
 
+use crate::auth::{Client, Finding, Method};
 use crate::clamd::Clamd;
 use crate::clock::Clock;
 use crate::counts::Counts;
@@ -22,9 +25,11 @@ use crate::dns::{Dns, Upstream};
 use crate::facts::{Answer, Facts};
 use crate::generation::{Clamav, Dnsbl, Greet, Names, Question};
 use crate::limits::{DNS_LOOKUP_WITHIN, EARLY_BYTES_MAX};
+use crate::mail::Message;
 use crate::question;
 use crate::ring::{Stream, Watch};
 use crate::scheme::Phase;
+use authenticate::{Authentication, Shared};
 
 /// Where a shard's look-ups go.
 pub struct Sources {
@@ -80,6 +85,8 @@ pub struct Lookups {
     greeting: Option<Greeting>,
     waited: bool,
     took: Vec<(Slot, Duration)>,
+    /// What DKIM, DMARC and ARC have of the message in common.
+    shared: Option<Shared>,
 }
 
 /// The wait of `greet`.
@@ -108,11 +115,13 @@ impl Lookups {
             greeting: None,
             waited: false,
             took: Vec::new(),
+            shared: None,
         }
     }
 
     /// Drops what is under way for this phase and those after it.
     pub fn forget_from(&mut self, phase: Phase, plan: &Plan) {
+        self.shared = None;
         for (begun, slot) in self.begun.iter_mut().zip(plan.slots()) {
             if slot.since >= phase.index()
                 && let Some(task) = begun.take()
@@ -124,6 +133,7 @@ impl Lookups {
 
     /// Drops all that is under way: the slots of another generation are others.
     pub fn forget_all(&mut self) {
+        self.shared = None;
         self.begun.clear();
         self.greeting = None;
         self.tasks.abort_all();
@@ -189,6 +199,7 @@ impl Lookups {
             Question::Clamav(service) => self.clamd(facts, slot, service),
             Question::Names(names) => self.names(facts, slot, *names),
             Question::SpokeEarly => self.spoke_early(facts, scratch, slot),
+            Question::Auth(method) => self.authenticate(facts, slot, *method),
             Question::Unanswerable => Some(Answer::Unknown),
         }
     }
@@ -245,6 +256,21 @@ impl Lookups {
         self.spawn(facts, slot, async move {
             upstream.settle(DNS_LOOKUP_WITHIN, |known| naming.read(known)).await
         });
+        None
+    }
+
+    fn authenticate(&mut self, facts: &Facts, slot: Slot, method: Method) -> Option<Answer> {
+        let Some(upstream) = self.upstream(None) else { return Some(unknown(facts, slot)) };
+        if let Some(message) = &facts.message
+            && !self.shared.as_ref().is_some_and(|shared| shared.is_of(message))
+        {
+            self.shared = Some(Shared::new(message));
+        }
+        let mail = Authentication::new(facts, upstream, self.shared.clone());
+        if let Some(found) = mail.try_find(method) {
+            return Some(authenticate::answer(found));
+        }
+        self.spawn(facts, slot, async move { authenticate::answer(mail.find(method).await) });
         None
     }
 
@@ -310,6 +336,17 @@ impl Gather for Lookups {
                 return Some(found);
             }
         }
+    }
+
+    async fn authenticate(&mut self, client: Client, message: &Rc<Message>) -> Vec<Finding> {
+        let Some(upstream) = self.upstream(None) else {
+            return Method::ALL.map(Method::unknown).into();
+        };
+        let mail = Authentication::whole(client, upstream, message);
+        let find = |method| mail.find(method);
+        let (spf, dkim, dmarc, arc) =
+            tokio::join!(find(Method::Spf), find(Method::Dkim), find(Method::Dmarc), find(Method::Arc));
+        vec![spf, dkim, dmarc, arc]
     }
 
     fn took(&self, slot: Slot) -> Option<Duration> {

@@ -13,6 +13,7 @@
 
 mod decode;
 mod field;
+mod results;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 pub use field::{Field, Fields, header_end, header_ranges};
+pub use results::{RESULTS, results_id, results_ranges};
 pub use structure::{Part, Structure};
 
 use crate::limits::HEADER_FIELDS_MAX;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use weir_lang::eval::Scratch;
 use weir_lang::value::Value;
 
+use crate::auth;
 use crate::clamd::{Clamd, Scan};
 use crate::dns::{self, Hosts, Known, Listed, Mx, Points, Reverse, ZoneFound};
 use crate::facts::{self, Answer, Facts};
@@ -152,6 +153,12 @@ impl Naming {
             Names::SenderHosts => dns::hosts(&self.name, known)?.into(),
         })
     }
+}
+
+/// Who is checked by SPF.
+pub fn mail_client(facts: &Facts) -> auth::Client {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    auth::Client { ip: facts.client, helo: text(&facts.helo), sender: text(&facts.sender.address) }
 }
 
 /// The `greet` that this phase has come by.

@@ -14,11 +14,12 @@ use weir_lang::value::{Facts as _, Slot, StatementId, Value};
 
 use weir_smtp::Conduct;
 
+use crate::auth::{Client, Finding};
 use crate::counts::result_word;
 use crate::decide::{Gather, decide, survey};
 use crate::facts::{Facts, Key, Mailbox, shown};
 use crate::generation::{Act, Generation, Refusal};
-use crate::mail::Message;
+use crate::mail::{self, Message};
 use crate::process::Process;
 use crate::scheme::Phase;
 use crate::scheme::verbs::Verb;
@@ -42,6 +43,14 @@ pub struct Mail {
     pub stressed: bool,
     /// How the client behaves.
     pub conduct: Conduct,
+}
+
+impl Mail {
+    /// The message as it comes over the wire.
+    fn message(&self) -> Rc<Message> {
+        let wire = Rc::new(stuff(&self.content));
+        Rc::new(Message::of_wire(&wire, 0..wire.len()))
+    }
 }
 
 /// A phase's reply.
@@ -117,6 +126,8 @@ pub struct Outcome {
     pub scores: Vec<(String, weir_lang::score::Score)>,
     /// The look-ups that were made.
     pub looked: Vec<Looked>,
+    /// What SPF, DKIM, DMARC and ARC say of the message; only of a survey.
+    pub findings: Vec<Finding>,
 }
 
 /// A run of the phases.
@@ -175,7 +186,15 @@ impl<G: Gather> Rehearsal<G> {
             survey(&mut self.facts, &mut self.scratch, &mut self.gather).await;
         }
         self.gather_results();
+        self.outcome.findings = self.authenticate(mail).await;
         (self.outcome, self.facts, self.scratch)
+    }
+
+    /// Also of a message that was refused before it was looked at.
+    async fn authenticate(&mut self, mail: &Mail) -> Vec<Finding> {
+        let message = self.facts.message.clone().unwrap_or_else(|| mail.message());
+        let client = Client { ip: mail.client, helo: mail.helo.clone(), sender: mail.sender.clone() };
+        self.gather.authenticate(client, &message).await
     }
 
     async fn phases(&mut self, mail: &Mail, coverage: &mut Coverage) {
@@ -208,8 +227,7 @@ impl<G: Gather> Rehearsal<G> {
             return;
         }
         if matches!(self.phase(Phase::Data, coverage).await, Next::GoOn) {
-            let wire = Rc::new(stuff(&mail.content));
-            self.facts.message = Some(Rc::new(Message::of_wire(&wire, 0..wire.len())));
+            self.facts.message = Some(mail.message());
             self.phase(Phase::Message, coverage).await;
         }
     }
@@ -312,14 +330,23 @@ impl<G: Gather> Rehearsal<G> {
                 _ => String::new(),
             };
             let verb = Verb::at(written.verb).map_or("?", Verb::word);
-            self.outcome.did.push(Did {
-                phase,
-                verb,
-                what,
-                shadow: written.shadow,
-                at: self.place(statement),
-            });
+            let (shadow, at) = (written.shadow, self.place(statement));
+            let takes_over =
+                matches!(generation.act(statement), Act::AddHeader { .. }) && self.takes_over(&what);
+            self.outcome.did.push(Did { phase, verb, what, shadow, at: at.clone() });
+            if takes_over {
+                let (verb, what) = (Verb::Remove.word(), mail::RESULTS.to_owned());
+                self.outcome.did.push(Did { phase, verb, what, shadow, at });
+            }
         }
+    }
+
+    /// Whether a line that is added takes one out that speaks in our name.
+    fn takes_over(&self, line: &str) -> bool {
+        let value = line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case(mail::RESULTS));
+        let id = value.and_then(|(_, value)| mail::results_id(value.as_bytes()));
+        let content = self.facts.message.as_ref().map_or(&[][..], |message| message.content());
+        id.is_some_and(|id| !mail::results_ranges(content, &[id]).is_empty())
     }
 
     fn remember(&self, statement: StatementId, key: usize, seconds: u64, name: &str) {

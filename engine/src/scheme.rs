@@ -3,6 +3,7 @@
 //! One entry is one word, with its type, doc and example; the checker, `weir doc` and the tests read these tables. What
 //! a held field's value is at run time stands in [`crate::facts`], in the same order, checked by a test there.
 
+pub mod auth;
 pub mod clauses;
 pub mod codes;
 pub mod fields;
@@ -16,7 +17,7 @@ pub static SCHEME: Scheme = Scheme {
     phases: PHASES,
     fields: fields::FIELDS,
     functions: &[],
-    texts: &[],
+    texts: &[auth::AUTH_RESULTS],
     verbs: verbs::VERBS,
     kinds: kinds::KINDS,
     clauses: clauses::CLAUSES,

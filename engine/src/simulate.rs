@@ -1,5 +1,6 @@
 //! `test` blocks: each clause sets something up, `expect` says what must come of it. No network, a frozen clock.
 
+mod authenticate;
 mod expect;
 mod script;
 mod world;

@@ -27,7 +27,7 @@ const LAYERS: &[Layer] = &[
         name: "flow",
         modules: &["session", "rehearse", "relay", "local", "lookups", "question", "decide", "counts"],
     },
-    Layer { name: "facts", modules: &["facts", "process", "generation", "mail", "scheme"] },
+    Layer { name: "facts", modules: &["facts", "process", "generation", "auth", "mail", "scheme"] },
     Layer { name: LEAVES, modules: &["dns", "clamd", "tls", "spool", "upstream"] },
     Layer { name: "ring", modules: &["ring"] },
     Layer { name: "base", modules: &["http", "metrics", "log", "id", "clock", "table", "wire", "limits"] },

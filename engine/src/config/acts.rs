@@ -11,6 +11,7 @@ use weir_smtp::Enhanced;
 
 use super::Bindings;
 use super::args::Args;
+use crate::auth::Method;
 use crate::generation::{Act, Greet, Names, Question, Refusal};
 use crate::scheme::verbs::{Verb, WAIT_MS_MAX};
 use crate::upstream::pool::Pool;
@@ -131,7 +132,12 @@ fn question(slot: &SlotSpec, bindings: &Bindings) -> Question {
         }
         Target::Field(index) => match crate::scheme::fields::FIELDS.get(index).map(|field| field.name) {
             Some("client.spoke_early") => Question::SpokeEarly,
-            name => name.and_then(Names::of).map_or(Question::Unanswerable, Question::Names),
+            Some(name) => match (Names::of(name), Method::named(name)) {
+                (Some(names), _) => Question::Names(names),
+                (None, Some(method)) => Question::Auth(method),
+                (None, None) => Question::Unanswerable,
+            },
+            None => Question::Unanswerable,
         },
         Target::Function(_) => Question::Unanswerable,
     }

@@ -10,7 +10,9 @@ use hickory_resolver::proto::rr::{Name, RData};
 use tokio::time::error::Elapsed;
 
 use super::Kind;
-use crate::limits::{DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TTL_MAX, DNS_TTL_MIN};
+use crate::limits::{
+    DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TEXTS_MAX, DNS_TTL_MAX, DNS_TTL_MIN,
+};
 
 /// An answer has three values: yes, no, and don't know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub enum Failure {
     Overload,
 }
 
-/// Records of the type that was asked for, at least one and at most [`DNS_RECORDS_MAX`].
+/// Records of the type that was asked for, at least one and at most [`DNS_RECORDS_MAX`], or [`DNS_TEXTS_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Records {
     /// Of A and AAAA.
@@ -97,16 +99,23 @@ fn records(kind: Kind, lookup: &Lookup) -> Option<Records> {
             RData::MX(mx) => Some((mx.preference, plain(&mx.exchange))),
             _ => None,
         }))?),
-        Kind::Txt => Records::Texts(bounded(data().filter_map(|data| match data {
-            RData::TXT(text) => Some(text.txt_data.concat().into_boxed_slice()),
-            _ => None,
-        }))?),
+        Kind::Txt => Records::Texts(at_most(
+            DNS_TEXTS_MAX,
+            data().filter_map(|data| match data {
+                RData::TXT(text) => Some(text.txt_data.concat().into_boxed_slice()),
+                _ => None,
+            }),
+        )?),
     };
     Some(records)
 }
 
 fn bounded<T>(records: impl Iterator<Item = T>) -> Option<Vec<T>> {
-    let records: Vec<T> = records.take(DNS_RECORDS_MAX).collect();
+    at_most(DNS_RECORDS_MAX, records)
+}
+
+fn at_most<T>(most: usize, records: impl Iterator<Item = T>) -> Option<Vec<T>> {
+    let records: Vec<T> = records.take(most).collect();
     (!records.is_empty()).then_some(records)
 }
 

@@ -1,8 +1,11 @@
 //! What a lookup found.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use weir_lang::value::Value;
+
+use crate::auth::Finding;
 
 /// The answer of a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub enum Answer {
         /// The signature that a virus scanner found.
         name: Box<[u8]>,
     },
+    /// What a way to authenticate mail has found.
+    Auth(Rc<Finding>),
 }
 
 impl Answer {
@@ -46,13 +51,15 @@ impl Answer {
             Self::Bool(yes) => Value::Bool(*yes),
             Self::Said(_) => Value::Bool(true),
             Self::State { state, .. } => Value::State(*state),
+            Self::Auth(found) => Value::State(found.state()),
         }
     }
 
-    /// A member: both kinds of answers that have members have one.
-    pub fn member(&self, _member: usize) -> Value<'_> {
+    /// A member: DNS lists and virus scanners have one each.
+    pub fn member(&self, member: usize) -> Value<'_> {
         match self {
             Self::Pending => Value::Pending,
+            Self::Auth(found) => found.member(member),
             Self::State { codes, .. } if !codes.is_empty() => Value::Ips(codes),
             Self::State { name, .. } if !name.is_empty() => Value::Text(name),
             _ => Value::Missing,

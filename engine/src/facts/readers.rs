@@ -66,6 +66,10 @@ pub(super) const READERS: &[Reader] = &[
     |facts, _| of(facts, |message| maybe(message.address_domain("Reply-To"))),
     |facts, _| of(facts, |message| maybe(Some(message.text()))),
     |facts, _| of(facts, |message| Value::Texts(message.attachment_names())),
+    |_, _| Value::Missing,
+    |_, _| Value::Missing,
+    |_, _| Value::Missing,
+    |_, _| Value::Missing,
 ];
 
 fn of<'a>(facts: &'a Facts, read: impl FnOnce(&'a Message) -> Value<'a>) -> Value<'a> {

@@ -109,9 +109,15 @@ pub const CLAUSES: &[Form] = &[
         word: "dns",
         parts: &[
             Value(Text),
-            OneOf(&[&[Word("gives"), Repeat(&[Value(Ip)])], &[Word("fails")], &[Word("nothing")]]),
+            OneOf(&[
+                &[Word("gives"), Repeat(&[Value(Ip)])],
+                &[Word("txt"), Repeat(&[Value(Text)])],
+                &[Word("fails")],
+                &[Word("nothing")],
+            ]),
         ],
-        doc: "What DNS says to this name: its IPv4 and IPv6 addresses. A name that no clause gives is `unknown` to lookups.",
+        doc: "What DNS says to this name: its IPv4 and IPv6 addresses, or the texts of SPF records, keys and policies. A name that no \
+              clause gives is `unknown` to lookups.",
         example: "dns \"7.2.0.192.zen.example.org\" gives 127.0.0.4",
     },
     Form {
@@ -142,6 +148,61 @@ pub const CLAUSES: &[Form] = &[
         ],
         doc: "Where mail to a domain goes; `gives` names its mail exchangers. `present` for a domain that no clause gives.",
         example: "mx \"example.net\" null",
+    },
+    Form {
+        word: "spf",
+        parts: &[OneOf(&[
+            &[Word("pass")],
+            &[Word("fail")],
+            &[Word("softfail")],
+            &[Word("neutral")],
+            &[Word("none")],
+            &[Word("temperror")],
+            &[Word("permerror")],
+        ])],
+        doc: "What SPF says of the client. When not given it is checked on what the `dns` clauses say.",
+        example: "spf pass",
+    },
+    Form {
+        word: "dkim",
+        parts: &[
+            OneOf(&[
+                &[Word("pass")],
+                &[Word("fail")],
+                &[Word("none")],
+                &[Word("temperror")],
+                &[Word("permerror")],
+            ]),
+            Maybe(&[Word("domain"), Value(Text)]),
+        ],
+        doc: "A DKIM signature, by whom, and what comes of it; each clause is one. When not given those of the message are verified, \
+              with the keys of the `dns` clauses.",
+        example: "dkim pass domain \"example.net\"",
+    },
+    Form {
+        word: "dmarc",
+        parts: &[
+            OneOf(&[
+                &[Word("pass")],
+                &[Word("fail")],
+                &[Word("none")],
+                &[Word("temperror")],
+                &[Word("permerror")],
+            ]),
+            Maybe(&[Word("policy"), OneOf(&[&[Word("none")], &[Word("quarantine")], &[Word("reject")]])]),
+        ],
+        doc: "What DMARC says, and what the author's domain asks for (`none` when not given). Without this clause it is worked out of \
+              `spf`, `dkim` and the `dns` clauses.",
+        example: "dmarc fail policy reject",
+    },
+    Form {
+        word: "arc",
+        parts: &[
+            OneOf(&[&[Word("pass")], &[Word("fail")], &[Word("none")], &[Word("temperror")]]),
+            Maybe(&[Word("sealer"), Value(Text)]),
+        ],
+        doc: "What the chain of ARC seals says, and whose seal is the last. When not given that of the message is verified.",
+        example: "arc pass sealer \"lists.example.net\"",
     },
     Form {
         word: "service",

@@ -3,6 +3,7 @@
 use weir_lang::scheme::{AnswerSpec, FieldSource, FieldSpec, MemberSpec, StateSpec, Type};
 
 use super::Phase;
+use super::auth::{ARC_ANSWER, DKIM_ANSWER, DMARC_ANSWER, SPF_ANSWER};
 
 const CONNECT: usize = Phase::Connect.index();
 const HELO: usize = Phase::Helo.index();
@@ -559,5 +560,40 @@ pub const FIELDS: &[FieldSpec] = &[
         By::Peer,
         "The file names of its parts, decoded.",
         "rule BANNED_FILE \"executable attachment\" = any attachment.names ~ /\\.(exe|vbs|scr)$/i",
+    ),
+    gathered(
+        "spf",
+        Type::Answer(&SPF_ANSWER),
+        MAIL,
+        By::Us,
+        "Whether the sender's domain names the client as its own (RFC 7208); for `<>` the domain of `helo.name`.",
+        "reject 550 5.7.23 \"{spf.domain} does not know {client.ip}\" if spf is fail",
+    ),
+    gathered(
+        "dkim",
+        Type::Answer(&DKIM_ANSWER),
+        MESSAGE,
+        By::Us,
+        "Whether the message has a good signature (RFC 6376). The first 10 from the top are looked at; one with `l=` is none, since \
+         anybody can append to such a message.",
+        "rule SIGNED -0.1 \"signed by its author\" in content = any dkim.domains == from.domain",
+    ),
+    gathered(
+        "dmarc",
+        Type::Answer(&DMARC_ANSWER),
+        MESSAGE,
+        By::Us,
+        "Whether SPF or DKIM speak for the domain in `From`, and what that asks for (RFC 9989: found by a walk up the tree; \
+         `pct` counts no more).",
+        "reject 550 5.7.26 \"{dmarc.domain} asks to refuse this\" if dmarc is fail and dmarc.policy == \"reject\"",
+    ),
+    gathered(
+        "arc",
+        Type::Answer(&ARC_ANSWER),
+        MESSAGE,
+        By::Us,
+        "Whether the chain of seals of those that passed the message on is whole (RFC 8617). It says what they saw, which is worth \
+         as much as they are.",
+        "note \"sealed by {arc.sealer}\" if arc is pass and arc.sealer in trusted_sealers",
     ),
 ];

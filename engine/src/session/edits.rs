@@ -22,11 +22,18 @@ pub struct Edits {
     added: Vec<u8>,
     /// Names to be taken out.
     removed: Vec<String>,
+    /// Ids whose Authentication-Results are to be taken out.
+    claimed: Vec<Vec<u8>>,
 }
 
 impl Edits {
     /// Adds a line. The value is one line: what reads CR or LF in it was taken out when it was rendered.
+    ///
+    /// With an Authentication-Results line those go that the message came with under the same id (RFC 8601, 5).
     pub fn add(&mut self, name: &str, value: &[u8]) {
+        if name.eq_ignore_ascii_case(mail::RESULTS) {
+            self.claimed.extend(mail::results_id(value));
+        }
         let value = value.get(..VALUE_BYTES_MAX.min(value.len())).unwrap_or_default();
         self.added.extend_from_slice(name.as_bytes());
         self.added.push(b':');
@@ -61,6 +68,7 @@ impl Edits {
     pub fn clear(&mut self) {
         self.added.clear();
         self.removed.clear();
+        self.claimed.clear();
     }
 
     /// Lines added so far.
@@ -70,12 +78,18 @@ impl Edits {
 
     /// The message's stretches that are left when the removed lines are cut out.
     pub fn kept<'a>(&self, wire: &'a Wire) -> Cow<'a, [Chunk]> {
-        if self.removed.is_empty() {
+        if self.removed.is_empty() && self.claimed.is_empty() {
             return wire.chunks().into();
         }
         let whole = wire.contiguous();
         let globs: Vec<&str> = self.removed.iter().map(String::as_str).collect();
-        wire.without(&mail::header_ranges(&whole, &globs)).into()
+        let mut ranges = mail::header_ranges(&whole, &globs);
+        if !self.claimed.is_empty() {
+            ranges.extend(mail::results_ranges(&whole, &self.claimed));
+            ranges.sort_unstable_by_key(|lines| lines.start);
+            ranges.dedup();
+        }
+        wire.without(&ranges).into()
     }
 }
 
@@ -101,6 +115,28 @@ mod tests {
         edits.add("X", &b"a".repeat(20_000));
         assert!(edits.added().split(|byte| *byte == b'\n').all(|line| line.len() <= LINE_BYTES_MAX));
         assert!(edits.added().len() < VALUE_BYTES_MAX + 100);
+    }
+
+    #[test]
+    fn nobody_else_speaks_for_us() {
+        let mut wire = Wire::default();
+        wire.copy(
+            b"Authentication-Results: mx.example.org; spf=pass\r\nAuthentication-Results: other.example; spf=fail\r\n\
+              Authentication-Results: \"MX.Example.org\" 1; dkim=pass\r\n\r\nbody\r\n.\r\n",
+        );
+        let mut edits = Edits::default();
+        edits.add("Authentication-Results", b"mx.example.org; spf=fail smtp.mailfrom=example.net");
+        let kept: Vec<u8> =
+            edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
+        assert_eq!(
+            String::from_utf8_lossy(&kept),
+            "Authentication-Results: other.example; spf=fail\r\n\r\nbody\r\n.\r\n"
+        );
+        // Named twice, they are cut once.
+        edits.remove("Authentication-*");
+        let kept: Vec<u8> =
+            edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
+        assert_eq!(String::from_utf8_lossy(&kept), "\r\nbody\r\n.\r\n");
     }
 
     #[test]

@@ -167,7 +167,8 @@ impl Session {
             .field("rule", self.facts.generation.place(statement));
         let hits = hits(&self.facts.generation, &self.scratch);
         let hits = (!hits.is_empty()).then_some(hits);
-        event.maybe("hits", hits)
+        let event = event.maybe("hits", hits);
+        self.facts.findings().fold(event, |event, found| event.field(found.method().word(), found.word()))
     }
 
     fn envelope<'a>(&self, event: Event<'a>) -> Event<'a> {

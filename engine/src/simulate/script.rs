@@ -11,6 +11,8 @@ use weir_lang::plan::{Clause, TestCase};
 use weir_lang::value::Slot;
 use weir_smtp::Conduct;
 
+use super::authenticate::Authentication;
+use crate::auth::Method;
 use crate::clamd::{Reason, Scan};
 use crate::config::Args;
 use crate::decide::{Gather, unknown};
@@ -43,6 +45,7 @@ struct Answers {
     /// What lists answer, by name; `None` is one that is off.
     lists: HashMap<String, Option<dns::Answer>>,
     services: HashMap<String, Scan>,
+    auth: Authentication,
 }
 
 impl Script {
@@ -81,7 +84,7 @@ impl Script {
             "mail" => self.mail.sender = text(),
             "rcpt" => self.mail.rcpts.extend(args.texts().map(str::to_owned)),
             "message" => self.mail.content = content(args, &clause.location.file)?,
-            "dns" => answers.names.address(args),
+            "dns" => answers.names.records(args),
             "lookup" => {
                 let answer = (!args.has("off")).then(|| world::addresses(args));
                 answers.lists.insert(args.name().unwrap_or_default().to_owned(), answer);
@@ -97,7 +100,11 @@ impl Script {
             "sessions" => self.sessions = args.number().unwrap_or(1),
             "stressed" => self.mail.stressed = true,
             "conduct" => self.mail.conduct = conduct(args),
-            _ => {}
+            word => {
+                if let Some(method) = Method::named(word) {
+                    answers.auth.take(method, args);
+                }
+            }
         }
         Ok(())
     }
@@ -235,6 +242,9 @@ impl Gather for Scripted {
                 }
                 _ => Answer::Bool(false),
             },
+            Question::Auth(method) => {
+                Answer::Auth(Rc::new(answers.auth.find(*method, facts, &answers.names)))
+            }
             Question::Unanswerable => Answer::Unknown,
         })
     }

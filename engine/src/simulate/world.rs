@@ -14,6 +14,7 @@ use crate::dns::{Answer, Failure, Kind, Question, Records, address_name};
 pub(super) struct World {
     /// By name, of both families; `Err` for one that fails.
     addresses: HashMap<String, Result<Vec<IpAddr>, ()>>,
+    texts: HashMap<String, Vec<Box<[u8]>>>,
     exchangers: HashMap<String, Exchangers>,
     reverse: Reverse,
     /// The name of the client's address in DNS.
@@ -53,8 +54,12 @@ impl World {
         };
     }
 
-    /// `dns`
-    pub(super) fn address(&mut self, args: Args<'_>) {
+    /// `dns`: several clauses of texts for one name add up.
+    pub(super) fn records(&mut self, args: Args<'_>) {
+        if args.has("txt") {
+            let texts = args.texts().skip(1).map(|text| text.as_bytes().into());
+            return self.texts.entry(name(args)).or_default().extend(texts);
+        }
         self.addresses.insert(name(args), ips(args));
     }
 
@@ -92,7 +97,12 @@ impl World {
                 }
             },
             Kind::Ptr => Answer::None,
-            Kind::Txt => FAILED,
+            Kind::Txt => match (self.texts.get(question.name()), self.addresses.get(question.name())) {
+                (Some(texts), _) => found(Records::Texts(texts.clone())),
+                // A name that some clause gives has nothing but what is given.
+                (None, Some(Ok(_))) => Answer::None,
+                (None, Some(Err(())) | None) => FAILED,
+            },
         }
     }
 
@@ -108,7 +118,8 @@ impl World {
         };
         let is_unconfirmed = matches!(&self.reverse, Reverse::Unconfirmed(of) if of == name);
         let is_missing = matches!(self.exchangers.get(name), Some(Exchangers::None));
-        if given.is_none() && client.is_none() && !is_unconfirmed && !is_missing {
+        let has_texts = self.texts.contains_key(name);
+        if given.is_none() && client.is_none() && !is_unconfirmed && !is_missing && !has_texts {
             return FAILED;
         }
         let all = given.into_iter().flatten().chain(client).filter(|ip| is_of_kind(ip)).copied();
