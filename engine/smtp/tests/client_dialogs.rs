@@ -1,7 +1,7 @@
 //! Runs each dialog of `dialogs/client` against the client, twice: each group of server lines in one read, and byte by byte.
 //!
 //! Marks: `S` server's line (CRLF is added), `R` server's raw bytes, `C` the client's next line, `E` a transaction starts
-//! (`sender recipient... size=N 8bit utf8 chunk`), `N` a client is introduced (`xclient`, `xforward`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
+//! (`sender recipient... size=N 8bit utf8 chunk probe`), `N` a client is introduced (`xclient`, `xforward`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
 //! `refused stage reply`, `unfit why reply`, `broken stage why`), `P` the next reply to RCPT, `I` the session is ready, `Q` QUIT is
 //! asked for, `X` the connection is closed.
 
@@ -68,6 +68,8 @@ impl Session {
                 let (envelope, bytes) = envelope(line.text());
                 if line.text().ends_with(" chunk") {
                     self.client.start_chunk(&envelope, bytes);
+                } else if line.text().ends_with(" probe") {
+                    self.client.start_probe(&envelope);
                 } else {
                     self.client.start(&envelope, bytes);
                 }
@@ -144,7 +146,7 @@ fn envelope(text: &str) -> (Envelope, u64) {
         match (at, word) {
             (0, "<>") => {}
             (0, sender) => envelope.set_sender(Path::Mailbox(Mailbox::parse(sender).unwrap())),
-            (_, "chunk") => {}
+            (_, "chunk" | "probe") => {}
             (_, "8bit") => envelope.body = BodyType::EightBit,
             (_, "utf8") => envelope.is_utf8 = true,
             (_, word) if word.starts_with("size=") => bytes = word[5..].parse().unwrap(),

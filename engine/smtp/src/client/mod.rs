@@ -278,6 +278,15 @@ impl Client {
         self.begin(envelope, Content::Chunk, chunk_bytes);
     }
 
+    /// Asks whether the envelope's recipients would be taken, and sends no message: RSET follows the replies to RCPT. The outcome is
+    /// [`Outcome::Accepted`] when each was accepted, else refused at the stage that tells whose fault it is.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    pub fn start_probe(&mut self, envelope: &Envelope) {
+        self.begin(envelope, Content::Nothing, 0);
+    }
+
     fn begin(&mut self, envelope: &Envelope, content: Content, message_bytes: u64) {
         assert_eq!(self.state, State::Ready, "a transaction starts when the session is ready");
         assert!(envelope.last_recipient().is_some(), "a message goes to somebody");
@@ -428,6 +437,9 @@ impl Client {
             return self.break_off(ClientFault::OutOfTurn);
         }
         match &self.refusal {
+            None if self.script.is_done() && self.script.is_probe() => {
+                self.finish(Outcome::Accepted, reply, After::Reset);
+            }
             None if self.script.is_done() => self.state = State::Message,
             None => self.send_commands(),
             // DATA went together with a command that was refused, and was accepted: end it without a message (RFC 2920, 3.1).

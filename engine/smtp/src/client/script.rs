@@ -24,6 +24,8 @@ pub(super) enum Content {
     Stuffed,
     /// At once after BDAT, as one chunk (RFC 3030).
     Chunk,
+    /// There is none: the recipients are asked about and nothing is sent.
+    Nothing,
 }
 
 impl Script {
@@ -42,7 +44,7 @@ impl Script {
         self.answered = 0;
         self.text.extend_from_slice(b"MAIL FROM:");
         self.path(envelope.sender());
-        if offered.has(Extension::Size) {
+        if offered.has(Extension::Size) && content != Content::Nothing {
             self.text.extend_from_slice(b" SIZE=");
             self.number(message_bytes);
         }
@@ -65,6 +67,7 @@ impl Script {
                 self.number(message_bytes);
                 self.text.extend_from_slice(b" LAST");
             }
+            Content::Nothing => return,
         }
         self.end();
     }
@@ -126,6 +129,7 @@ impl Script {
                 Content::Stuffed => Stage::Data,
                 // The one reply to BDAT is that to the message.
                 Content::Chunk => Stage::Message,
+                Content::Nothing => Stage::Rcpt,
             },
             _ => Stage::Rcpt,
         }
@@ -139,6 +143,11 @@ impl Script {
     /// Whether every command that was sent has its reply.
     pub(super) fn is_answered(&self) -> bool {
         self.answered >= self.sent
+    }
+
+    /// Whether recipients are asked about and no message is sent.
+    pub(super) fn is_probe(&self) -> bool {
+        self.content == Content::Nothing
     }
 
     /// Whether BDAT has gone: its chunk follows at once.
