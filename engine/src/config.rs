@@ -214,14 +214,14 @@ pub fn generation_with(plan: Arc<Plan>, zones: Vec<ZoneFile>, base: &Base<'_>) -
             Pool::new(spec, older.map(|pool| &**pool))
         })
         .collect();
-    let bindings = bind(&plan, &zones, base);
+    let bindings = bind(&plan, &zones, &pools, base);
     let mut acts = acts::acts(&plan, &pools);
     base.overrides.acts(&mut acts);
     let questions = acts::questions(&plan, &bindings);
     Generation { number: base.number, acts, questions, listeners, pools, zones, plan }
 }
 
-fn bind(plan: &Plan, zones: &[ZoneFile], base: &Base<'_>) -> Bindings {
+fn bind(plan: &Plan, zones: &[ZoneFile], pools: &[Arc<Pool>], base: &Base<'_>) -> Bindings {
     let overrides = base.overrides;
     let mut bindings = Bindings { questions: vec![Question::Unanswerable; plan.declarations().len()] };
     for (index, declared) in plan.declared("dnsbl") {
@@ -232,6 +232,13 @@ fn bind(plan: &Plan, zones: &[ZoneFile], base: &Base<'_>) -> Bindings {
         bindings.set(index, Question::Dnsbl(list));
     }
     for (index, declared) in plan.declared("service") {
+        if declared.sort.as_deref() == Some("callforward") {
+            let service = declared::callforward(declared, pools);
+            let question =
+                service.map_or(Question::Unanswerable, |service| Question::Callforward(Arc::new(service)));
+            bindings.set(index, question);
+            continue;
+        }
         let mut service = declared::clamd(declared);
         if let Some(host) = &overrides.clamd {
             service.settings.hosts = vec![host.clone()];

@@ -6,7 +6,6 @@
 //! RFC 6761) are answered by hickory without a packet.
 
 mod answer;
-mod cache;
 mod health;
 mod listing;
 mod names;
@@ -37,10 +36,12 @@ pub use names::{Hosts, Mx, Points, Reverse, hosts, is_public, mx, points, revers
 pub use question::{Kind, Question};
 pub use zone::{Fault as ZoneFault, Format as ZoneFormat, Found as ZoneFound, Zone};
 
+use crate::cache::Cache;
 use crate::clock::Clock;
-use crate::limits::{DNS_IN_FLIGHT_MAX, DNS_PACKET_TIME, DNS_PACKETS_MAX, DNS_QUESTION_TIME_MAX};
+use crate::limits::{
+    DNS_CACHE_ENTRIES_MAX, DNS_IN_FLIGHT_MAX, DNS_PACKET_TIME, DNS_PACKETS_MAX, DNS_QUESTION_TIME_MAX,
+};
 use crate::ring;
-use cache::Cache;
 
 /// The name servers of a shard. Kept over generations of rules, and with it what is known.
 pub struct Dns {
@@ -90,7 +91,7 @@ struct Server {
     /// Made with the first question, because it wants to be inside the runtime.
     resolver: OnceCell<TokioResolver>,
     config: (ResolverConfig, ResolverOpts),
-    cache: RefCell<Cache>,
+    cache: RefCell<Cache<Question, Answer>>,
     in_flight: RefCell<HashMap<Question, Waiting>>,
 }
 
@@ -104,7 +105,7 @@ impl Upstream {
             address,
             resolver: OnceCell::new(),
             config: (config, options),
-            cache: RefCell::new(Cache::new(clock)),
+            cache: RefCell::new(Cache::new(clock, DNS_CACHE_ENTRIES_MAX)),
             in_flight: RefCell::default(),
         })))
     }

@@ -12,6 +12,7 @@ use weir_lang::plan::RuleSpec;
 use weir_smtp::Conduct;
 
 use crate::auth::{Finding, Method};
+use crate::callout::Callouts;
 use crate::cli::{Exit, Explain};
 use crate::clock::Clock;
 use crate::commands::{failed, refused, say};
@@ -24,6 +25,7 @@ use crate::lookups::{Lookups, Scanners, Sources};
 use crate::process::Process;
 use crate::rehearse::{Destination, Mail, Outcome, Rehearsal};
 use crate::ring::{self, Watch};
+use crate::upstream::connection::Connections;
 
 /// The largest message that is read.
 const MESSAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -92,9 +94,12 @@ async fn run(
 ) -> Option<Sheet> {
     let process = Arc::new(Process::new(host_name, std::path::PathBuf::new()));
     let clock = Clock::system();
+    let watch = Watch::start();
+    let connections = Rc::new(Connections::new(&process.host_name, watch.clone()));
     let sources = Rc::new(Sources {
         dns: Dns::new(clock.clone(), resolver),
-        clamd: Scanners::new(Watch::start(), clock.clone()),
+        clamd: Scanners::new(watch, clock.clone()),
+        callouts: Rc::new(Callouts::new(connections, clock.clone())),
         counts: Counts::new(&process.metrics),
     });
     let rehearsal = Rehearsal::new(&process, generation, mail, Lookups::new(sources, None))?;

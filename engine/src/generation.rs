@@ -132,6 +132,8 @@ pub enum Question {
     Dnsbl(Arc<Dnsbl>),
     /// A virus scanner about the message.
     Clamav(Arc<Clamav>),
+    /// The servers of a pool about a recipient.
+    Callforward(Arc<Callforward>),
     /// What DNS says of the client's or the sender's names.
     Names(Names),
     /// `client.spoke_early`
@@ -215,6 +217,23 @@ pub struct Probe {
     pub every: Duration,
     /// What it must have and what not.
     pub points: TestPoints,
+}
+
+/// A next hop that is asked about recipients.
+#[derive(Clone, Debug)]
+pub struct Callforward {
+    /// Its name in the rule file.
+    pub name: String,
+    /// Its servers.
+    pub pool: Arc<Pool>,
+    /// The sender that is named to it; empty for `<>`.
+    pub sender: String,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// How long a recipient that it takes is known,
+    pub valid_for: Duration,
+    /// and one that it refuses.
+    pub invalid_for: Duration,
 }
 
 /// A virus scanner.

@@ -13,6 +13,8 @@
 
 pub mod admin;
 pub mod auth;
+pub mod cache;
+mod callout;
 mod clamd;
 pub mod cli;
 pub mod clock;

@@ -80,6 +80,11 @@ pub const DNS_NEGATIVE_TTL_MAX: Duration = Duration::from_hours(1);
 /// and that there was no answer this long (RFC 2308, 7: five minutes at most), so that a dead server does not make
 /// every session wait.
 pub const DNS_FAILURE_TTL: Duration = Duration::from_secs(2);
+/// What a shard remembers of recipients that it has asked next hops about.
+pub const CALLOUTS_KNOWN_MAX: usize = 50_000;
+/// How long it is remembered that a next hop did not say, so that not every client waits for one that is dead.
+pub const CALLOUT_FAILURE_TTL: Duration = Duration::from_secs(10);
+
 /// Records of one answer that are looked at.
 pub const DNS_RECORDS_MAX: usize = 32;
 /// Texts of one answer that are looked at: what proves that a domain is somebody's gathers at its top, beside the SPF record.

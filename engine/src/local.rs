@@ -26,7 +26,7 @@ pub struct Local {
     /// Where its look-ups go, and its cells of the metrics.
     pub sources: Rc<Sources>,
     /// Its connections to servers.
-    pub connections: Connections,
+    pub connections: Rc<Connections>,
     /// Its room for messages.
     pub store: Rc<Store>,
     /// The clock.

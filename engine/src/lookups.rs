@@ -14,16 +14,17 @@ use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 use tokio::time::Instant;
 use weir_lang::eval::Scratch;
 use weir_lang::plan::Plan;
-use weir_lang::value::Slot;
+use weir_lang::value::{Slot, Value};
 
 use crate::auth::{Client, Finding, Method};
+use crate::callout::Callouts;
 use crate::clamd::Clamd;
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::decide::{Gather, unknown};
 use crate::dns::{Dns, Upstream};
 use crate::facts::{Answer, Facts};
-use crate::generation::{Clamav, Dnsbl, Greet, Names, Question};
+use crate::generation::{Callforward, Clamav, Dnsbl, Greet, Names, Question};
 use crate::limits::{DNS_LOOKUP_WITHIN, EARLY_BYTES_MAX};
 use crate::mail::Message;
 use crate::question;
@@ -37,6 +38,8 @@ pub struct Sources {
     pub dns: Dns,
     /// Its connections to virus scanners.
     pub clamd: Scanners,
+    /// What next hops say of recipients.
+    pub callouts: Rc<Callouts>,
     /// Its cells of the metrics.
     pub counts: Counts,
 }
@@ -197,6 +200,7 @@ impl Lookups {
         match generation.question(slot) {
             Question::Dnsbl(list) => self.dnsbl(facts, slot, list),
             Question::Clamav(service) => self.clamd(facts, slot, service),
+            Question::Callforward(service) => self.callforward(facts, slot, service),
             Question::Names(names) => self.names(facts, slot, *names),
             Question::SpokeEarly => self.spoke_early(facts, scratch, slot),
             Question::Auth(method) => self.authenticate(facts, slot, *method),
@@ -233,6 +237,20 @@ impl Lookups {
             list.count(&answer);
             answer
         });
+        None
+    }
+
+    fn callforward(&mut self, facts: &Facts, slot: Slot, service: &Arc<Callforward>) -> Option<Answer> {
+        let Value::Text(address) = facts.generation.plan.slot_argument(slot, 0, facts) else {
+            return Some(unknown(facts, slot));
+        };
+        let known = self.sources.callouts.known(service, address);
+        if known.is_some() {
+            return known;
+        }
+        let (callouts, service) = (Rc::clone(&self.sources.callouts), Arc::clone(service));
+        let address = address.to_vec();
+        self.spawn(facts, slot, async move { callouts.ask(&service, &address).await });
         None
     }
 
@@ -408,6 +426,7 @@ mod tests {
     use super::*;
     use crate::config::{self, Base, OneFile, Overrides};
     use crate::process::Process;
+    use crate::upstream::connection::Connections;
 
     /// The facts of a client of rules that ask a DNS list whose server is `server`.
     fn facts(server: std::net::SocketAddr) -> Facts {
@@ -431,7 +450,9 @@ mod tests {
         let mut facts = facts(silent.local_addr().unwrap());
         crate::ring::run(async {
             let (watch, clock) = (Watch::start(), Clock::system());
+            let connections = Rc::new(Connections::new("host.example.org", watch.clone()));
             let sources = Rc::new(Sources {
+                callouts: Rc::new(Callouts::new(connections, clock.clone())),
                 dns: Dns::new(clock.clone(), None),
                 clamd: Scanners::new(watch, clock),
                 counts: Counts::new(&facts.process.metrics),

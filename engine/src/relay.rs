@@ -55,7 +55,7 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: &Parcel<'_>, reply: &
         let event = local.log.event(name).field("sid", sid.as_str()).field("qid", id.as_str());
         event.field("gen", generation).field("pool", &pool.spec.name)
     };
-    let parcel = connection::Parcel { envelope, head, client, body, is_plain };
+    let parcel = connection::Parcel { envelope, head, client, body, is_plain, is_probe: false };
     let mut tried = Vec::new();
     let mut busy = None;
     let first = Instant::now();

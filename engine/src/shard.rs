@@ -18,6 +18,7 @@ use weir_lang::value::Value;
 use weir_smtp::proxy::{Ends, Version};
 use weir_smtp::{Enhanced, Reply};
 
+use crate::callout::Callouts;
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::dns::Dns;
@@ -134,9 +135,10 @@ impl Shard {
     fn new(start: Start, served: &Served) -> Self {
         let watch = Watch::start();
         let name = start.process.host_name.clone();
+        let connections = Rc::new(Connections::new(&name, watch.clone()));
         let local = Local {
-            connections: Connections::new(&name, watch.clone()),
             sources: Rc::new(Sources {
+                callouts: Rc::new(Callouts::new(Rc::clone(&connections), start.clock.clone())),
                 dns: Dns::new(start.clock.clone(), start.resolver),
                 clamd: Scanners::new(watch.clone(), start.clock.clone()),
                 counts: Counts::new(&start.process.metrics),
@@ -148,6 +150,7 @@ impl Shard {
             process: start.process,
             store: Store::new(start.message_memory),
             clock: start.clock,
+            connections,
             watch,
         };
         Self { local: Rc::new(local), index: usize::from(start.index), progress: start.progress }

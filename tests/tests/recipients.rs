@@ -57,3 +57,59 @@ fn a_database_that_is_none_is_said_at_its_place() {
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("main.weir:3") && text.contains("no constant database"), "{text}");
 }
+
+const ASKING: &str = "service verify : callforward { pool inside  timeout 5s }\n\
+                      on rcpt {\n  reject 550 5.1.1 \"no such address there\" if verify(rcpt) is invalid\n  \
+                      defer 451 4.4.3 \"cannot be asked now\" if verify(rcpt) is unknown\n}\n";
+
+#[test]
+fn a_next_hop_is_asked_about_recipients_and_what_it_says_is_known() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, inner) = (here.port(), here.port());
+    let mailboxes = "on rcpt {\n  reject 550 5.1.1 \"unknown here\" if rcpt.local == \"nobody\"\n  \
+                     defer 450 4.2.1 \"later\" if rcpt.local == \"full\"\n}\n";
+    let mut inside = Weir::start(&rules(inner, mailboxes), inner);
+    let asking = format!("pool inside {{\n  server mail {inner}\n  check smtp every 1m\n}}\n{ASKING}");
+    // One shard: each knows for itself.
+    let weir = Weir::with(&rules(entry, &asking), entry, &["--shards", "1"]);
+    let ask = |local: &str| {
+        let mut client = Client::session(entry)?;
+        client.command("MAIL FROM:<a@example.net>")?;
+        client.command(&format!("RCPT TO:<{local}@example.org>"))
+    };
+    assert_eq!(ask("dev")?.code, 250);
+    assert_eq!(ask("nobody")?.text, "550 5.1.1 no such address there");
+    assert_eq!(ask("full")?.text, "451 4.4.3 cannot be asked now");
+    assert!(inside.lines(&["phase=message"]).is_empty(), "nothing was sent");
+    until("the next hop to have been asked as a bounce would", || {
+        !inside.lines(&["event=verdict", "from=\"\"", "rcpt=nobody@example.org"]).is_empty()
+    });
+
+    inside.process().kill();
+    assert_eq!(ask("dev")?.code, 250, "it is known");
+    assert_eq!(ask("nobody")?.code, 550);
+    assert_eq!(ask("other")?.text, "451 4.4.3 cannot be asked now");
+    assert!(weir.log().contains("event=verdict"));
+    Ok(())
+}
+
+#[test]
+fn test_blocks_say_what_a_next_hop_answers() {
+    let folder = Folder::new();
+    let test = |what: &str, answer: &str| {
+        format!(
+            "test \"{what}\" {{\n  service verify {what}\n  rcpt \"dev@example.org\"\n  expect rcpt {answer}\n}}\n"
+        )
+    };
+    let rules = format!(
+        "weir 1\nlistener here {{ bind 192.0.2.25:25 }}\npool inside {{ server mail 192.0.2.26:25 }}\n{ASKING}on message {{ discard }}\n{}{}{}",
+        test("valid", "250"),
+        test("invalid", "550 5.1.1"),
+        test("down", "451 4.4.3")
+    );
+    let file = folder.write("main.weir", &rules);
+    let output = weir_tests::weir_command(&["test", file.to_str().expect("a path in UTF-8")]);
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("3 passed"), "{text}");
+}

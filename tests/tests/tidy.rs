@@ -25,12 +25,17 @@ const LAYERS: &[Layer] = &[
     Layer { name: "threads", modules: &["shard"] },
     Layer {
         name: "flow",
-        modules: &["session", "rehearse", "relay", "local", "lookups", "question", "decide", "counts"],
+        modules: &[
+            "session", "rehearse", "relay", "local", "lookups", "callout", "question", "decide", "counts",
+        ],
     },
     Layer { name: "facts", modules: &["facts", "process", "generation", "auth", "mail", "scheme"] },
     Layer { name: LEAVES, modules: &["dns", "clamd", "tls", "spool", "upstream"] },
     Layer { name: "ring", modules: &["ring"] },
-    Layer { name: "base", modules: &["http", "metrics", "log", "id", "clock", "table", "wire", "limits"] },
+    Layer {
+        name: "base",
+        modules: &["http", "metrics", "log", "id", "clock", "cache", "table", "wire", "limits"],
+    },
 ];
 const LEAVES: &str = "leaves";
 

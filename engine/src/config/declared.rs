@@ -11,9 +11,11 @@ use weir_smtp::{Extension, Extensions, ServerConfig};
 
 use super::args::{Args, setting, settings};
 use crate::clamd::{Host, Settings};
-use crate::generation::{Clamav, Introductions, Listener, Pressure, SessionKey, Slots, Timeouts};
+use crate::generation::{
+    Callforward, Clamav, Introductions, Listener, Pressure, SessionKey, Slots, Timeouts,
+};
 use crate::upstream::introduce::Introduce;
-use crate::upstream::pool::{self, Balance, CheckSpec, FixedReply, PoolSpec, ServerSpec};
+use crate::upstream::pool::{self, Balance, CheckSpec, FixedReply, Pool, PoolSpec, ServerSpec};
 
 /// `listener`
 pub(super) fn listener(declared: &Declared, host_name: &str) -> Listener {
@@ -221,6 +223,20 @@ fn pool_timeouts(args: Args<'_>) -> pool::Timeouts {
 /// The forms bound these numbers far below `u32::MAX`.
 fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// `service : callforward`
+pub(super) fn callforward(declared: &Declared, pools: &[Arc<Pool>]) -> Option<Callforward> {
+    let pool = setting(declared, "pool").and_then(Args::name)?;
+    let duration = |word, or| setting(declared, word).and_then(Args::duration).unwrap_or(or);
+    Some(Callforward {
+        name: declared.name.clone(),
+        pool: pools.iter().find(|found| found.spec.name == pool).map(Arc::clone)?,
+        sender: setting(declared, "sender").and_then(Args::text).unwrap_or_default().to_owned(),
+        timeout: duration("timeout", Duration::from_secs(10)),
+        valid_for: duration("valid", Duration::from_hours(24)),
+        invalid_for: duration("invalid", Duration::from_hours(1)),
+    })
 }
 
 /// `service : clamd`

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use weir_lang::diagnostic::{Code, Diagnostic};
 use weir_lang::plan::{Arg, Declared, Operand, Plan, Setting, Statement};
 use weir_lang::source::{FileId, Location, Sources, Span};
+use weir_smtp::Mailbox;
 use weir_smtp::address::{is_domain, is_literal};
 
 use super::args::Args;
@@ -58,6 +59,13 @@ impl Finder<'_> {
     }
 
     fn service(&mut self, service: &Declared) {
+        for setting in of_word(service, "sender") {
+            let sender = Args(&setting.args).text().unwrap_or_default();
+            if !sender.is_empty() && Mailbox::parse(sender).map_or(true, |sender| sender.domain().is_none()) {
+                let message = format!("sender `{sender}` is no mailbox with a domain");
+                self.report(&codes::ADDRESS, &setting.location, sender, message);
+            }
+        }
         for setting in of_word(service, "hosts") {
             for text in Args(&setting.args).texts() {
                 if let Err(expected) = Host::parse(text) {

@@ -208,9 +208,15 @@ pub const CLAUSES: &[Form] = &[
         word: "service",
         parts: &[
             Value(AnyWord),
-            OneOf(&[&[Word("infected"), Value(Text)], &[Word("clean")], &[Word("down")]]),
+            OneOf(&[
+                &[Word("infected"), Value(Text)],
+                &[Word("clean")],
+                &[Word("valid")],
+                &[Word("invalid")],
+                &[Word("down")],
+            ]),
         ],
-        doc: "What a service answers; one that no clause gives is down.",
+        doc: "What a service answers: a virus scanner of a message, a call-forward of every recipient. One that no clause gives is down.",
         example: "service av infected \"Eicar-Test-Signature\"",
     },
     Form {

@@ -106,6 +106,17 @@ pub static ZONE_FILE: Code = Code {
     example: "weir 1\ndnsbl own { file \"own.ip4set\" format ip4set }\non message { discard }\n",
 };
 
+/// No address of a sender.
+pub static ADDRESS: Code = Code {
+    id: "W0720",
+    severity: Error,
+    title: "no address of a sender",
+    doc: "A next hop that is asked about recipients is named a sender: a mailbox with a domain (RFC 5321, 4.1.2), or none at all, which \
+          is `<>`.",
+    example: "weir 1\npool p { server s 192.0.2.1:25 }\nservice verify : callforward {\n  pool p\n  sender \"postmaster\"\n}\n\
+              on message { send to p }\n",
+};
+
 /// All of them.
 pub static ALL: &[&Code] = &[
     &POOL_EMPTY,
@@ -119,4 +130,5 @@ pub static ALL: &[&Code] = &[
     &HOST_NAME,
     &HEADER,
     &CLIENT_FROM,
+    &ADDRESS,
 ];

@@ -92,6 +92,21 @@ pub static VIRUS_ANSWER: AnswerSpec = AnswerSpec {
     members: &[MemberSpec { name: "name", ty: Type::Text, doc: "the signature's name" }],
 };
 
+/// What a next hop says of a recipient.
+pub static RECIPIENT_ANSWER: AnswerSpec = AnswerSpec {
+    states: &[
+        StateSpec { name: "valid", doc: "it would take mail for it" },
+        StateSpec { name: "invalid", doc: "it refuses it for good (5yz)" },
+        StateSpec {
+            name: "unknown",
+            doc: "it did not say: no server answered in time, or it put the question off (4yz)",
+        },
+    ],
+    bare: None,
+    unknown: 2,
+    members: &[],
+};
+
 const TEXTS: Type = Type::List(&Type::Text);
 const DOMAINS: Type = Type::List(&Type::Domain);
 const ADDRESSES: Type = Type::List(&Type::Address);

@@ -7,7 +7,7 @@ use weir_lang::scheme::Kind::{
 use weir_lang::scheme::Part::{AnyOrder, Comma, Maybe, OneOf, Repeat, Value, Word};
 use weir_lang::scheme::{CallSpec, Form, KindSpec, Part, SettingSpec, Type};
 
-use super::fields::{LISTED_ANSWER, VIRUS_ANSWER};
+use super::fields::{LISTED_ANSWER, RECIPIENT_ANSWER, VIRUS_ANSWER};
 
 /// What refuses: a 2yz would promise a message that nobody keeps.
 const REPLY: &[Part] = &[Value(CodeIn(400, 599)), Value(Enhanced), Value(Template)];
@@ -76,6 +76,16 @@ pub const KINDS: &[KindSpec] = &[
         call: Some(CallSpec { takes: &[&[Type::Message]], returns: &VIRUS_ANSWER, late: false }),
         doc: "A ClamAV daemon, asked by INSTREAM over kept connections.",
         example: "service av : clamd { hosts \"unix:/run/clamav/clamd.ctl\", \"192.0.2.9:3310\"  scan 20s }",
+    },
+    KindSpec {
+        name: "service",
+        sort: Some("callforward"),
+        settings: CALLFORWARD,
+        call: Some(CallSpec { takes: &[&[Type::Address]], returns: &RECIPIENT_ANSWER, late: true }),
+        doc: "A pool whose servers are asked whether they would take a recipient: MAIL and RCPT without a message. For a host that has no \
+              list of recipients. It is asked last, when no other condition of the guard decides, and what it says is kept; each core \
+              knows at most 50000 addresses.",
+        example: "service verify : callforward { pool inside  valid 1d  invalid 1h  timeout 10s }",
     },
 ];
 
@@ -384,6 +394,34 @@ const DNSBL: &[SettingSpec] = &[
 
 /// What a probe asks for.
 const TEST_POINT: &[Part] = &[OneOf(&[&[Value(Ip)], &[Value(Text)]])];
+
+const CALLFORWARD: &[SettingSpec] = &[
+    required("pool", &[Value(Name("pool"))], "Whose servers are asked.", "pool inside"),
+    once(
+        "valid",
+        &[Value(Duration)],
+        "How long it is known that a recipient is taken. Default 24h.",
+        "valid 1d",
+    ),
+    once(
+        "invalid",
+        &[Value(Duration)],
+        "How long it is known that a recipient is refused; short, so that a new mailbox soon gets mail. Default 1h.",
+        "invalid 10m",
+    ),
+    once(
+        "timeout",
+        &[Value(Duration)],
+        "How long to wait before the answer is `unknown`; that is known for 10s, so that not everybody waits. Default 10s.",
+        "timeout 5s",
+    ),
+    once(
+        "sender",
+        &[Value(Text)],
+        "The sender that is named; `<>` by default, as for a bounce (RFC 5321, 4.5.5).",
+        "sender \"postmaster@example.org\"",
+    ),
+];
 
 const CLAMD: &[SettingSpec] = &[
     required(

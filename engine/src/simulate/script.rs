@@ -22,6 +22,7 @@ use crate::generation::Question;
 use crate::process::Process;
 use crate::question::{self, virus};
 use crate::rehearse::Mail;
+use crate::scheme::fields::RECIPIENT_ANSWER;
 use crate::upstream::pool::FixedReply;
 
 use super::world::{self, World};
@@ -46,6 +47,8 @@ struct Answers {
     lists: HashMap<String, Option<dns::Answer>>,
     services: HashMap<String, Scan>,
     auth: Authentication,
+    /// What each call-forward says of every recipient.
+    recipients: HashMap<String, &'static str>,
 }
 
 impl Script {
@@ -91,7 +94,11 @@ impl Script {
             }
             "mx" => answers.names.exchanger(args),
             "service" => {
-                _ = answers.services.insert(args.word().unwrap_or_default().to_owned(), verdict(args));
+                let name = args.word().unwrap_or_default().to_owned();
+                match ["valid", "invalid"].into_iter().find(|state| args.has(state)) {
+                    Some(state) => _ = answers.recipients.insert(name, state),
+                    None => _ = answers.services.insert(name, verdict(args)),
+                }
             }
             "pool" => {
                 let name = args.name().unwrap_or_default().to_owned();
@@ -226,6 +233,10 @@ impl Gather for Scripted {
                 let read = list.read_all(&questions, &mut |question| Some(answers.names.answer(question)));
                 read.unwrap_or_else(|_| unknown(facts, slot))
             }
+            Question::Callforward(service) => match answers.recipients.get(&service.name) {
+                Some(state) => Answer::state(question::state_of(&RECIPIENT_ANSWER, state)),
+                None => unknown(facts, slot),
+            },
             Question::Clamav(service) => match answers.services.get(&service.name) {
                 Some(scan) => virus(scan),
                 None => unknown(facts, slot),

@@ -30,12 +30,19 @@ pub struct Parcel<'a> {
     pub body: &'a [Chunk],
     /// No line of it is dot-stuffed: without its final dot, the wire form is the message itself.
     pub is_plain: bool,
+    /// Only the recipients are asked about; there is no message.
+    pub is_probe: bool,
 }
 
 /// The end of a message in wire form, behind its last line.
 const FINAL_DOT: &[u8] = b".\r\n";
 
-impl Parcel<'_> {
+impl<'a> Parcel<'a> {
+    /// The question whether these recipients would be taken.
+    pub const fn probe(envelope: &'a Envelope) -> Self {
+        Self { envelope, head: &[], client: None, body: &[], is_plain: false, is_probe: true }
+    }
+
     fn bytes(&self) -> usize {
         self.head.len() + self.body_bytes()
     }
@@ -62,6 +69,8 @@ enum Form {
     Stuffed,
     /// Together with its envelope, as one chunk (RFC 3030): one round trip instead of two.
     Chunk,
+    /// Not at all: its recipients are asked about.
+    Probe,
 }
 
 /// The largest message that goes as a chunk, in bytes: it is under way before its envelope is accepted.
@@ -298,7 +307,7 @@ impl Connection {
                     self.client.sent();
                 }
                 ClientNeed::Done(outcome) => {
-                    let sent = self.outcome(outcome, spec, reused, has_dot)?;
+                    let sent = self.outcome(outcome, spec, reused, has_dot, parcel.is_probe)?;
                     reply.clear();
                     reply.extend_from_slice(self.client.reply());
                     return Ok(sent);
@@ -311,10 +320,13 @@ impl Connection {
 
     /// How this message goes to a server that offers what this one will have offered.
     fn form(&self, parcel: &Parcel<'_>) -> impl Fn(&Client) -> Form + use<> {
+        let is_probe = parcel.is_probe;
         let fits = parcel.is_plain && parcel.bytes() <= CHUNK_BYTES_MAX;
         let may_chunk = fits && self.used.elapsed() <= CHUNK_UNUSED_MAX;
-        move |client| {
-            if may_chunk && client.offered().has(Extension::Chunking) { Form::Chunk } else { Form::Stuffed }
+        move |client| match is_probe {
+            true => Form::Probe,
+            false if may_chunk && client.offered().has(Extension::Chunking) => Form::Chunk,
+            false => Form::Stuffed,
         }
     }
 
@@ -323,6 +335,7 @@ impl Connection {
         match form {
             Form::Stuffed => self.client.start(parcel.envelope, bytes as u64),
             Form::Chunk => self.client.start_chunk(parcel.envelope, (bytes - FINAL_DOT.len()) as u64),
+            Form::Probe => self.client.start_probe(parcel.envelope),
         }
     }
 
@@ -332,6 +345,7 @@ impl Connection {
         spec: &PoolSpec,
         reused: bool,
         has_dot: bool,
+        is_probe: bool,
     ) -> Result<Sent, Trouble> {
         let reply = self.client.reply();
         let is_client = spec.client.is_some_and(Introduce::is_judged_first);
@@ -344,6 +358,11 @@ impl Connection {
             Outcome::Refused(Stage::Connect | Stage::Helo) if !is_busy(reply) && !is_client => {
                 let reply = String::from_utf8_lossy(reply);
                 Err(Trouble::BeforeDot(format!("refuses us: {}", reply.trim_end())))
+            }
+            // What it says of the sender says nothing of the recipients.
+            Outcome::Refused(Stage::Mail) if is_probe => {
+                let reply = String::from_utf8_lossy(reply);
+                Err(Trouble::BeforeDot(format!("refuses the sender of a probe: {}", reply.trim_end())))
             }
             Outcome::Refused(_) if is_busy(reply) => Ok(Sent::Busy),
             Outcome::Refused(_) | Outcome::Unfit(_) => Ok(Sent::Refused),
