@@ -15,7 +15,7 @@ use weir::process::Process;
 use weir::question::state_of;
 use weir::rehearse::stuff;
 use weir::scheme::Phase;
-use weir::scheme::fields::{LISTED_ANSWER, VIRUS_ANSWER};
+use weir::scheme::fields::{LISTED_ANSWER, RECIPIENT_ANSWER, VIRUS_ANSWER};
 use weir_lang::plan::{Ending, Step};
 use weir_lang::value::Slot;
 
@@ -56,6 +56,7 @@ fn facts(generation: &Arc<Generation>, rcpt: &[u8]) -> Result<Facts, String> {
         let answer = match generation.question(slot) {
             Question::Dnsbl(_) => Answer::state(state_of(&LISTED_ANSWER, "clean")),
             Question::Clamav(_) => Answer::state(state_of(&VIRUS_ANSWER, "clean")),
+            Question::Callforward(_) => Answer::state(state_of(&RECIPIENT_ANSWER, "valid")),
             Question::SpokeEarly => Answer::Bool(false),
             Question::Names(Names::Reverse) => Answer::Text(b"mail.example.net".as_slice().into()),
             // The first state of each of these is the good one.

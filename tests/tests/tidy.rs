@@ -34,7 +34,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "ring", modules: &["ring"] },
     Layer {
         name: "base",
-        modules: &["http", "metrics", "log", "id", "clock", "cache", "table", "wire", "limits"],
+        modules: &["http", "metrics", "log", "id", "cache", "clock", "table", "wire", "limits"],
     },
 ];
 const LEAVES: &str = "leaves";
