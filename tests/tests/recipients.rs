@@ -96,16 +96,16 @@ fn a_next_hop_is_asked_about_recipients_and_what_it_says_is_known() -> io::Resul
 #[test]
 fn test_blocks_say_what_a_next_hop_answers() {
     let folder = Folder::new();
-    let test = |what: &str, answer: &str| {
+    let block = |what: &str, answer: &str| {
         format!(
             "test \"{what}\" {{\n  service verify {what}\n  rcpt \"dev@example.org\"\n  expect rcpt {answer}\n}}\n"
         )
     };
     let rules = format!(
         "weir 1\nlistener here {{ bind 192.0.2.25:25 }}\npool inside {{ server mail 192.0.2.26:25 }}\n{ASKING}on message {{ discard }}\n{}{}{}",
-        test("valid", "250"),
-        test("invalid", "550 5.1.1"),
-        test("down", "451 4.4.3")
+        block("valid", "250"),
+        block("invalid", "550 5.1.1"),
+        block("down", "451 4.4.3")
     );
     let file = folder.write("main.weir", &rules);
     let output = weir_tests::weir_command(&["test", file.to_str().expect("a path in UTF-8")]);
