@@ -108,7 +108,7 @@ pub static ZONE_FILE: Code = Code {
 
 /// No address of a sender.
 pub static ADDRESS: Code = Code {
-    id: "W0720",
+    id: "W0713",
     severity: Error,
     title: "no address of a sender",
     doc: "A next hop that is asked about recipients is named a sender: a mailbox with a domain (RFC 5321, 4.1.2), or none at all, which \
