@@ -117,6 +117,36 @@ fn a_list_that_lists_nearly_everybody_is_probed_out_of_turn() {
     });
 }
 
+#[test]
+fn one_question_is_asked_however_many_lists_look_at_its_bits() {
+    let here = Loopback::new();
+    let entry = here.port();
+    let dns =
+        StandIn::start("dns", &["--listed", "multi.example.org=127.0.8.0-127.0.8.9 :127.0.4.10:several"]);
+    let names = dns.address;
+    let list = |name: &str, bits: &str| {
+        format!("dnsbl {name} {{\n  zone \"multi.example.org\"\n  bits {bits}\n  server {names}\n}}\n\n")
+    };
+    let text = format!(
+        "weir 1\nrole mx\n\nlistener here {{\n  bind {entry}\n  name \"mx.example.org\"\n}}\n\n{}{}{}{}\
+         rule TWO 1 \"two\" in bad = two(client.ip)\nrule FOUR 1 \"four\" in bad = four(client.ip)\n\
+         rule HIGH 1 \"high\" in bad = high(client.ip)\nrule TEN 1 \"ten\" in bad = both(client.ip) matches 127.0.*.10\n\
+         group bad {{ }}\n\non rcpt {{\n  reject 550 5.7.1 \"{{hits(bad)}}\" if score(bad) >= 1\n}}\n\non data {{\n  reject 550 5.7.3 \"not here\"\n}}\n",
+        list("two", "2"),
+        list("four", "4"),
+        list("high", "0.0.4.0"),
+        list("both", "2, 8"),
+    );
+    let _weir = Weir::with(&text, entry, &["--shards", "1"]);
+    let said = rcpt(1, entry);
+    assert!(
+        ["TWO", "HIGH", "TEN"].iter().all(|rule| said.contains(rule)) && !said.contains("FOUR"),
+        "{said}"
+    );
+    let summary = dns.end();
+    assert_eq!(summary["answers"]["listed"], 1, "one question about the client: {summary}");
+}
+
 /// The packets that a name server has got.
 type Asked = Arc<Mutex<Vec<Vec<u8>>>>;
 

@@ -32,14 +32,6 @@ impl<'a> Args<'a> {
         })
     }
 
-    /// All whole numbers.
-    pub(crate) fn numbers(self) -> impl Iterator<Item = u64> {
-        self.0.iter().filter_map(|arg| match arg {
-            Arg::Int(number) => u64::try_from(*number).ok(),
-            _ => None,
-        })
-    }
-
     /// The first address.
     pub(crate) fn ip(self) -> Option<IpAddr> {
         self.0.iter().find_map(|arg| match arg {

@@ -38,8 +38,12 @@ fn listing(declared: &Declared) -> Listing {
     Listing { listed, bits, error: setting(declared, "error").map(Args::quads).unwrap_or_default() }
 }
 
-fn bits(args: Args<'_>) -> u8 {
-    args.numbers().fold(0, |bits, number| bits | u8::try_from(number).unwrap_or(0))
+fn bits(args: Args<'_>) -> u32 {
+    args.0.iter().fold(0, |bits, arg| match arg {
+        Arg::Int(number) => bits | u32::try_from(*number).unwrap_or(0),
+        Arg::Ip(IpAddr::V4(mask)) => bits | u32::from(*mask),
+        _ => bits,
+    })
 }
 
 /// What a list is asked for by the rules.

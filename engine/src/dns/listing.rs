@@ -17,8 +17,8 @@ const ERROR_ALWAYS: Octets = [(127, 127), (255, 255), (255, 255), (0, 255)];
 pub struct Listing {
     /// Replies that mean listed.
     pub listed: Vec<Octets>,
-    /// Bits of the last octet, any of which means listed; 0 when the list doesn't work that way.
-    pub bits: u8,
+    /// Bits of the address, any of which means listed; 0 when the list doesn't work that way.
+    pub bits: u32,
     /// Replies that mean that the list has not answered, besides 127.255.255.0/24.
     pub error: Vec<Octets>,
 }
@@ -68,8 +68,7 @@ impl Listing {
     }
 
     fn is_listed(&self, code: Ipv4Addr) -> bool {
-        let [.., last] = code.octets();
-        last & self.bits != 0 || self.listed.iter().any(|octets| within(*octets, code))
+        u32::from(code) & self.bits != 0 || self.listed.iter().any(|octets| within(*octets, code))
     }
 
     fn is_error(&self, code: Ipv4Addr) -> bool {
@@ -148,7 +147,11 @@ mod tests {
     }
 
     #[test]
-    fn bits_are_of_the_last_octet() {
+    fn bits_are_of_the_whole_address() {
+        let third = Listing { listed: Vec::new(), bits: 4 << 8, error: Vec::new() };
+        check(&third, &["127.0.6.1"], "listed [127.0.6.1]");
+        check(&third, &["127.0.2.4"], "clean");
+
         let bits =
             Listing { listed: Vec::new(), bits: 8 | 64, error: vec![[(127, 127), (0, 0), (0, 0), (1, 1)]] };
         check(&bits, &["127.0.0.72"], "listed [127.0.0.72]");

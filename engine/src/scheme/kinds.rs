@@ -354,8 +354,9 @@ const DNSBL: &[SettingSpec] = &[
     ),
     once(
         "bits",
-        &[Repeat(&[Value(Int(1, 255))])],
-        "Instead of `listed`: bits of the last octet, any of which means listed.",
+        &[Repeat(&[OneOf(&[&[Value(Int(1, 255))], &[Value(Ip)]])])],
+        "Instead of `listed`: bits of the last octet, or with an address such as 0.0.4.0 those of any, any of which means listed. \
+         Lists with one zone and other bits ask one question together.",
         "bits 8, 64",
     ),
     once(
