@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use criterion::Criterion;
 use weir::config::{self, Base, Overrides};
+use weir::decide::unknown;
 use weir::facts::{Answer, Facts, Mailbox};
 use weir::generation::{Generation, Names, Question};
 use weir::mail::Message;
@@ -57,12 +58,12 @@ fn facts(generation: &Arc<Generation>, rcpt: &[u8]) -> Result<Facts, String> {
             Question::Dnsbl(_) => Answer::state(state_of(&LISTED_ANSWER, "clean")),
             Question::Clamav(_) => Answer::state(state_of(&VIRUS_ANSWER, "clean")),
             Question::Callforward(_) => Answer::state(state_of(&RECIPIENT_ANSWER, "valid")),
-            Question::SpokeEarly => Answer::Bool(false),
+            Question::SpokeEarly | Question::Passed => Answer::Bool(false),
             Question::Names(Names::Reverse) => Answer::Text(b"mail.example.net".as_slice().into()),
             // The first state of each of these is the good one.
             Question::Names(_) => Answer::state(0),
             Question::Auth(method) => Answer::Auth(Rc::new(method.unknown())),
-            Question::Unanswerable => Answer::Unknown,
+            Question::Remembered | Question::Greylist(_) | Question::Unanswerable => unknown(&facts, slot),
         };
         facts.settle(slot, answer);
     }

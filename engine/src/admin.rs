@@ -105,8 +105,10 @@ async fn obey(words: &[&str], control: &Control, edits: &Edits) -> Result<String
         ["show", "lookups"] => Ok(show::lookups(control)),
         ["show", "rules"] => Ok(show::rules(control)),
         ["show", "stat"] => Ok(show::stat(control)),
+        ["show", "store"] => Ok(show::store(control)),
+        ["store", word @ ("show" | "forget"), name, key] => show::remembered(control, word, name, key),
         _ => Err(format!(
-            "no request `{}`; there are: reload, rollback, list add NAME ENTRY ttl TIME, list del NAME ENTRY, list show NAME, drain|ready|maint POOL/SERVER, show info|pools|lookups|rules|stat",
+            "no request `{}`; there are: reload, rollback, list add NAME ENTRY ttl TIME, list del NAME ENTRY, list show NAME, drain|ready|maint POOL/SERVER, store show|forget NAME KEY, show info|pools|lookups|rules|stat|store",
             words.join(" ")
         )),
     }
@@ -152,6 +154,7 @@ pub fn request(path: &Path, request: &Request) -> Exit {
         Request::Reload => String::from("reload"),
         Request::Rollback => String::from("rollback"),
         Request::List { words } => format!("list {}", words.join(" ")),
+        Request::Store { words } => format!("store {}", words.join(" ")),
         Request::Drain(server) => format!("drain {}", server.name),
         Request::Ready(server) => format!("ready {}", server.name),
         Request::Maint(server) => format!("maint {}", server.name),

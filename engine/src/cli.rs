@@ -259,6 +259,12 @@ pub enum Request {
         #[arg(required = true, num_args = 2..=5)]
         words: Vec<String>,
     },
+    /// See or forget what `remember` keeps: `show NAME KEY`, `forget NAME KEY`.
+    Store {
+        /// `show passed 192.0.2.0/24`
+        #[arg(required = true, num_args = 3)]
+        words: Vec<String>,
+    },
     /// Send nothing new to a server; what runs is finished. Kept over reloads.
     Drain(ServerName),
     /// Let a server serve again.
@@ -294,6 +300,8 @@ pub enum Show {
     Rules,
     /// Counters and latency percentiles.
     Stat,
+    /// Where `remember`, `limit` and greylists keep what they know, and how that does.
+    Store,
 }
 
 impl Show {
@@ -305,6 +313,7 @@ impl Show {
             Self::Lookups => "lookups",
             Self::Rules => "rules",
             Self::Stat => "stat",
+            Self::Store => "store",
         }
     }
 }

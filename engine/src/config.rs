@@ -6,6 +6,7 @@ mod cdb;
 mod declared;
 mod dnsbl;
 mod faults;
+mod memory;
 mod zones;
 
 pub(crate) use args::Args;
@@ -218,7 +219,8 @@ pub fn generation_with(plan: Arc<Plan>, zones: Vec<ZoneFile>, base: &Base<'_>) -
     let mut acts = acts::acts(&plan, &pools);
     base.overrides.acts(&mut acts);
     let questions = acts::questions(&plan, &bindings);
-    Generation { number: base.number, acts, questions, listeners, pools, zones, plan }
+    let memory = memory::memory(&plan, &acts);
+    Generation { number: base.number, acts, questions, listeners, pools, memory, zones, plan }
 }
 
 fn bind(plan: &Plan, zones: &[ZoneFile], pools: &[Arc<Pool>], base: &Base<'_>) -> Bindings {
@@ -230,6 +232,9 @@ fn bind(plan: &Plan, zones: &[ZoneFile], pools: &[Arc<Pool>], base: &Base<'_>) -
         let kept = base.older.and_then(|older| older.dns_lists().find(|older| older.is_like(&list)));
         let list = kept.map_or_else(|| Arc::new(list), Arc::clone);
         bindings.set(index, Question::Dnsbl(list));
+    }
+    for (index, declared) in plan.declared("greylist") {
+        bindings.set(index, Question::Greylist(Arc::new(memory::greylist(declared))));
     }
     for (index, declared) in plan.declared("service") {
         if declared.sort.as_deref() == Some("callforward") {

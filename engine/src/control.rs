@@ -28,6 +28,7 @@ use crate::ring;
 use crate::session::Room;
 use crate::shard::{self, Progress, Served, Sockets, Start};
 use crate::simulate;
+use crate::store::{Keeper, Place};
 use crate::upstream::check;
 use crate::upstream::pool::{CheckSpec, Pool, Server};
 
@@ -98,6 +99,8 @@ pub struct Control {
     reloading: tokio::sync::Mutex<()>,
     /// The generation that served before this one.
     before: Mutex<Option<Arc<Generation>>>,
+    /// What keeps the tables over a restart, and where.
+    keeper: Mutex<(Keeper, Place)>,
 }
 
 /// A server that is being checked.
@@ -120,6 +123,11 @@ impl Control {
     pub fn start(setup: Setup, writer: &Writer, clock: &Clock) -> Result<Self, Refused> {
         let process = Arc::new(Process::new(config::host_name(), setup.state.clone()));
         let served = first(&setup, &process)?;
+        let place = place(&served.generation, &setup);
+        let keeper =
+            Keeper::start(Arc::clone(&process.tables), place.clone(), writer.lane()).map_err(|error| {
+                Refused::Unavailable(format!("cannot start the thread of the store: {error}"))
+            })?;
         let (sender, receiver) = watch::channel(served);
         let log = std::rc::Rc::new(writer.lane());
         let mut control = Self {
@@ -130,6 +138,7 @@ impl Control {
             checks: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             before: Mutex::default(),
+            keeper: Mutex::new((keeper, place)),
             served: sender,
             clock: clock.clone(),
             process,
@@ -140,6 +149,7 @@ impl Control {
         }
         crate::export::process(&control.process.metrics, clock.unix_s(), writer.lost());
         crate::export::reload(&control.process.metrics, clock.unix_s(), true);
+        crate::export::store(&control.process.metrics, &control.process.tables);
         control.export();
         Ok(control)
     }
@@ -268,6 +278,7 @@ impl Control {
             return Err(Refused::Unavailable(String::from("weir is stopping")));
         }
         self.adjust_checks();
+        self.adjust_store();
         self.export();
         self.wait_taken(generation.number).await?;
         Ok(generation)
@@ -317,6 +328,21 @@ impl Control {
             .field("shards", self.setup.shards)
             .emit();
         Ok(())
+    }
+
+    /// Keeps the tables where the rules that serve now say.
+    fn adjust_store(&self) {
+        let wanted = place(&self.served().generation, &self.setup);
+        let mut keeper = lock(&self.keeper);
+        if keeper.1 != wanted {
+            keeper.0.move_to(wanted.clone());
+            keeper.1 = wanted;
+        }
+    }
+
+    /// Where the tables are kept.
+    pub fn store(&self) -> Place {
+        lock(&self.keeper).1.clone()
     }
 
     /// Checks the servers that serve now, and probes the DNS lists. A check that is wanted as before is left alone, so that it keeps its count.
@@ -378,6 +404,8 @@ impl Control {
         let _ended =
             tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| _ = thread.join()))
                 .await;
+        // After the last session has remembered what it had to.
+        lock(&self.keeper).0.stop();
         self.log.event("stopped").emit();
     }
 }
@@ -385,6 +413,13 @@ impl Control {
 /// Nothing that holds these locks can panic half-way, so a poisoned lock guards sound data.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Where a generation's tables are kept: where it says, else in the state folder, if there is one.
+fn place(generation: &Generation, setup: &Setup) -> Place {
+    let has_state = !setup.state.as_os_str().is_empty();
+    let default = || if has_state { Place::File(setup.state.join("tables.redb")) } else { Place::Memory };
+    generation.memory.place.clone().unwrap_or_else(default)
 }
 
 /// Rules, and the zone files that were read with them.

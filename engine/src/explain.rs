@@ -54,6 +54,7 @@ pub fn explain(args: &Explain) -> Exit {
         content,
         stressed: false,
         conduct: Conduct::default(),
+        errors: 0,
     };
     // Virus scanners are reached over the ring, as in a session.
     let sheet = match ring::run(run(&generation, &mail, host_name, args.resolver)) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use crate::http::Pages;
 use crate::metrics::{Metric, Registry, names};
 use crate::shard::Served;
+use crate::store::{Report, Tables};
 use crate::upstream::pool::{Admin, Pool, Server};
 
 /// The pages of a process.
@@ -47,6 +48,20 @@ pub fn process(registry: &Registry, started: u64, lost: Arc<AtomicU64>) {
     registry.pulled(&names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], || 1.0);
     registry.pulled(&names::START_TIME, &[], move || whole(started));
     registry.pulled(&names::LOG_LOST, &[], move || whole(lost.load(Relaxed)));
+}
+
+/// Registers how the tables and their store do.
+pub fn store(registry: &Registry, tables: &Arc<Tables>) {
+    let of = |read: fn(Report) -> u64| {
+        let tables = Arc::clone(tables);
+        move || whole(read(tables.report()))
+    };
+    registry.pulled(&names::STORE_HEALTHY, &[], of(|report| u64::from(report.healthy)));
+    registry.pulled(&names::STORE_ENTRIES, &[], of(|report| report.entries));
+    registry.pulled(&names::STORE_EVICTED, &[], of(|report| report.evicted));
+    registry.pulled(&names::STORE_LOST, &[], of(|report| report.lost));
+    registry.pulled(&names::STORE_ASKED, &["answered"], of(|report| report.answered));
+    registry.pulled(&names::STORE_ASKED, &["unanswered"], of(|report| report.unanswered));
 }
 
 /// Registers how the last attempt to load rules went.

@@ -4,6 +4,7 @@
 //! [`crate::scheme::fields::FIELDS`]. Answers of lookups are put in by `decide` as they come.
 
 mod answer;
+mod memory;
 mod readers;
 mod recipients;
 
@@ -17,11 +18,12 @@ use weir_lang::value::{self, Slot, StatementId, Value};
 use weir_smtp::Conduct;
 
 pub use answer::Answer;
+pub use memory::keys_of;
 pub use readers::{is_bare_ip, literal};
 pub use recipients::Recipients;
 
 use crate::auth::{self, Finding};
-use crate::generation::{Act, Generation, Listener, Reread};
+use crate::generation::{Generation, Listener, Reread};
 use crate::mail::Message;
 use crate::process::Process;
 use crate::scheme::Phase;
@@ -91,8 +93,10 @@ pub struct Facts {
     pub proxy: Option<Box<SocketAddr>>,
     /// The peer has said by XCLIENT whose the session is.
     pub is_introduced: bool,
-    /// The client's network was remembered as passed.
+    /// The client's network was remembered as passed, as far as a `greet` has asked.
     pub passed: bool,
+    /// Commands of this session that were refused.
+    pub errors: u32,
     /// The listener was stressed when the client connected.
     pub stressed: bool,
     /// Recipients refused with a 5yz.
@@ -136,10 +140,6 @@ pub fn net_of(ip: IpAddr) -> IpAddr {
     }
 }
 
-fn has_passed(process: &Process, client: IpAddr) -> bool {
-    process.table.knows((PASSED, Key::Net(net_of(client), net_bits(client))), process.seconds())
-}
-
 impl Facts {
     /// The facts of a client that has just connected.
     pub fn new(
@@ -149,7 +149,6 @@ impl Facts {
         client: IpAddr,
         port: u16,
     ) -> Self {
-        let passed = has_passed(&process, client);
         let slots = generation.plan.slots().len();
         Self {
             generation,
@@ -159,7 +158,8 @@ impl Facts {
             port,
             proxy: None,
             is_introduced: false,
-            passed,
+            passed: false,
+            errors: 0,
             stressed: false,
             unknown_rcpts: 0,
             conduct: Conduct::default(),
@@ -181,7 +181,7 @@ impl Facts {
         self.port = port;
         if self.client != client {
             self.client = client;
-            self.passed = has_passed(&self.process, client);
+            self.passed = false;
             self.unknown_rcpts = 0;
         }
     }
@@ -251,9 +251,6 @@ pub fn shown(statement: StatementId, operand: usize, facts: &Facts, scratch: &Sc
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The name under which `remember client.net ... as passed` keeps a network.
-pub const PASSED: &str = "passed";
-
 impl value::Facts for Facts {
     fn field(&self, spec: usize, argument: Option<&str>) -> Value<'_> {
         readers::READERS.get(spec).map_or(Value::Missing, |read| read(self, argument))
@@ -282,12 +279,7 @@ impl value::Facts for Facts {
     }
 
     fn ask(&self, statement: StatementId) -> bool {
-        let Act::Limit { id, most, window, key } = self.generation.act(statement) else { return true };
-        let plan = &self.generation.plan;
-        let Some(operand) = plan.statement(statement).args.get(*key) else { return true };
-        let key = Key::of(plan.operand(operand, self));
-        let count = self.process.table.count((*id, key), self.process.seconds(), *window);
-        count <= *most
+        self.keeps_limit(statement)
     }
 
     fn now(&self) -> i64 {
@@ -307,34 +299,6 @@ impl value::Facts for Facts {
     fn map(&self, map: usize) -> Option<&Map> {
         let is_of_these = self.reread.generation == self.generation.number;
         self.reread.maps.get(&map).filter(|_| is_of_these).map(|map| &**map)
-    }
-}
-
-/// A value as the key of a table: what compares equal counts together, so texts are in lower case.
-#[derive(Hash, PartialEq, Eq)]
-pub enum Key {
-    /// None.
-    Missing,
-    /// An address.
-    Ip(IpAddr),
-    /// A network.
-    Net(IpAddr, u8),
-    /// A text.
-    Text(Vec<u8>),
-    /// A number.
-    Int(i64),
-}
-
-impl Key {
-    /// The key that a value is.
-    pub fn of(value: Value<'_>) -> Self {
-        match value {
-            Value::Ip(ip) => Self::Ip(ip),
-            Value::Net(ip, bits) => Self::Net(ip, bits),
-            Value::Text(text) => Self::Text(text.to_ascii_lowercase()),
-            Value::Int(number) => Self::Int(number),
-            _ => Self::Missing,
-        }
     }
 }
 

@@ -21,6 +21,7 @@ use weir_smtp::{Enhanced, ServerConfig};
 use crate::auth::Method;
 use crate::clamd;
 use crate::dns::{Health, Listing, TestPoints};
+use crate::store::{self, Greylist};
 use crate::upstream::pool::{FixedReply, Pool};
 
 pub use zone_file::{Stamp, ZoneFile, stamp};
@@ -42,6 +43,8 @@ pub struct Generation {
     pub pools: Vec<Arc<Pool>>,
     /// The zone files of its DNS lists, each once.
     pub zones: Vec<ZoneFile>,
+    /// What the rules have remembered.
+    pub memory: Memory,
 }
 
 impl Generation {
@@ -105,7 +108,10 @@ impl Generation {
             Some(Target::Field(index)) => {
                 crate::scheme::fields::FIELDS.get(index).map_or("?", |field| field.name)
             }
-            Some(Target::Function(_)) | None => "?",
+            Some(Target::Function(index)) => {
+                crate::scheme::SCHEME.functions.get(index).map_or("?", |function| function.name)
+            }
+            None => "?",
         }
     }
 }
@@ -140,6 +146,12 @@ pub enum Question {
     SpokeEarly,
     /// `spf`, `dkim`, `dmarc`, `arc`
     Auth(Method),
+    /// `client.passed`
+    Passed,
+    /// `remembered(...)`
+    Remembered,
+    /// A greylist about the slot's arguments.
+    Greylist(Arc<Greylist>),
     /// Nothing that this engine can ask: always unknown.
     Unanswerable,
 }
@@ -292,17 +304,7 @@ pub enum Act {
     /// Wait before the greeting.
     Greet(Greet),
     /// Count a key.
-    Limit {
-        /// What it counts under: the same in the next generation, wherever its line has moved, and another one than that of
-        /// every other `limit`.
-        id: u64,
-        /// Most in a window.
-        most: u64,
-        /// The window, in seconds.
-        window: u64,
-        /// The key.
-        key: usize,
-    },
+    Limit(Limit),
     /// Keep a key.
     Remember {
         /// The key.
@@ -319,6 +321,42 @@ pub enum Act {
         /// Its text.
         text: usize,
     },
+}
+
+/// A `limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// What it counts under: the same in the next generation and on other hosts with the same file, wherever its line has moved, and
+    /// another one than that of every other `limit`.
+    pub id: u128,
+    /// Most in a window.
+    pub most: u64,
+    /// The window, in seconds.
+    pub window: u64,
+    /// What is counted.
+    pub counted: Counted,
+    /// The key, an index into the statement's `args`.
+    pub key: usize,
+}
+
+/// What a `limit` counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// How often it was asked.
+    Times,
+    /// Refused commands.
+    Errors,
+}
+
+/// What the rules have remembered.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// Where it is kept; `None` where the process keeps its state.
+    pub place: Option<store::Place>,
+    /// The `limit`s that count errors.
+    pub errors: Vec<StatementId>,
+    /// A `greet` asks whether the client's network has passed.
+    pub greets_passed: bool,
 }
 
 /// How a refusal ends.

@@ -6,7 +6,7 @@
 //! 5 shard
 //! 4 session local decide lookups relay rehearse question counts
 //! 3 facts mail scheme generation process
-//! 2 dns clamd spool upstream
+//! 2 dns clamd spool store upstream
 //! 1 ring
 //! 0 limits clock id log metrics http table wire
 //! ```
@@ -52,6 +52,7 @@ pub mod shard;
 pub mod show;
 pub mod simulate;
 pub mod spool;
+pub mod store;
 pub mod table;
 pub mod upstream;
 pub mod wire;

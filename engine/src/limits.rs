@@ -210,3 +210,22 @@ pub const AUTH_THREADS_MAX: usize = 16;
 pub const AUTH_REASON_BYTES_MAX: usize = 400;
 /// Names about which a DNS list is asked for one message.
 pub const DNSBL_NAMES_MAX: usize = 50;
+
+/// What shards have told the keeper of the tables' store and it has not taken yet; more is lost to the store, and counted.
+pub const STORE_QUEUE_MAX: usize = 8192;
+/// Keys of which the store is still to be told something: while it is down they wait, to this bound.
+pub const STORE_PENDING_MAX: usize = 65_536;
+/// Requests that go to the store at once.
+pub const STORE_BATCH_MAX: usize = 4096;
+/// How often a store that is down is tried: nobody waits for it meanwhile.
+pub const STORE_RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How often a store that has nothing to do is asked whether it is well.
+pub const STORE_CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often changes are written to a file: as much is lost at most when the process is killed.
+pub const STORE_WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Counts of shorter windows are not written to a file.
+pub const STORE_KEPT_FROM: Duration = Duration::from_mins(1);
+/// How often a file is looked through for entries that have ended.
+pub const STORE_SWEEP_EVERY: Duration = Duration::from_mins(10);
+/// Memory that the file's pages may take, in bytes.
+pub const STORE_CACHE_BYTES: usize = 4 << 20;

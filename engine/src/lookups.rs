@@ -4,6 +4,7 @@
 //! what is under way for it is aborted: nobody waits for it any more, and it holds the message and a scanner's slot.
 
 mod authenticate;
+mod memory;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -204,6 +205,9 @@ impl Lookups {
             Question::Names(names) => self.names(facts, slot, *names),
             Question::SpokeEarly => self.spoke_early(facts, scratch, slot),
             Question::Auth(method) => self.authenticate(facts, slot, *method),
+            Question::Passed => self.recall(facts, slot, facts.passed_key(), Answer::Bool),
+            Question::Remembered => self.recall(facts, slot, facts.asked_key(slot), question::remembered),
+            Question::Greylist(list) => self.grey(facts, slot, list),
             Question::Unanswerable => Some(Answer::Unknown),
         }
     }

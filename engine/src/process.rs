@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
+use crate::clock::Clock;
 use crate::metrics::Registry;
-use crate::table::Table;
+use crate::store::Tables;
 
 /// Shared by all shards; only tables, counters and the log's queue inside, each safe by itself.
 pub struct Process {
@@ -13,22 +13,25 @@ pub struct Process {
     pub host_name: String,
     /// Where quarantined messages are kept.
     pub state: PathBuf,
-    /// What `limit` and `remember` keep.
-    pub table: Table,
+    /// What `limit`, `remember` and greylists keep.
+    pub tables: Arc<Tables>,
     /// The metrics.
     pub metrics: Arc<Registry>,
-    /// When it began.
-    pub began: Instant,
 }
 
 impl Process {
     /// A process that begins now.
     pub fn new(host_name: String, state: PathBuf) -> Self {
-        Self { host_name, state, table: Table::default(), metrics: Arc::default(), began: Instant::now() }
+        Self::with_clock(host_name, state, Clock::system())
     }
 
-    /// Seconds since the process began: the clock of [`Table`].
+    /// A process that begins now, by this clock.
+    pub fn with_clock(host_name: String, state: PathBuf, clock: Clock) -> Self {
+        Self { host_name, state, tables: Arc::new(Tables::new(clock)), metrics: Arc::default() }
+    }
+
+    /// Seconds since the process began.
     pub fn seconds(&self) -> u64 {
-        self.began.elapsed().as_secs()
+        self.tables.now()
     }
 }

@@ -17,6 +17,8 @@ use crate::ring::Segment;
 use crate::scheme::fields::{
     FCRDNS_ANSWER, HELO_ANSWER, HOSTS_ANSWER, LISTED_ANSWER, MX_ANSWER, VIRUS_ANSWER,
 };
+use crate::scheme::functions::{GREY_ANSWER, REMEMBERED_ANSWER};
+use crate::store::Grey;
 
 impl Dnsbl {
     /// What it says when it gives this answer.
@@ -167,6 +169,20 @@ pub fn greet(facts: &Facts, scratch: &Scratch) -> Option<Greet> {
         Act::Greet(greet) if !facts.generation.plan.statement(statement).shadow => Some(greet.clone()),
         _ => None,
     })
+}
+
+/// Whether something is remembered, as an answer.
+pub fn remembered(known: bool) -> Answer {
+    Answer::state(state_of(&REMEMBERED_ANSWER, if known { "yes" } else { "no" }))
+}
+
+/// What a greylist says, as an answer.
+pub fn grey(grey: Grey) -> Answer {
+    let name = match grey {
+        Grey::Waiting => "waiting",
+        Grey::Passed => "passed",
+    };
+    Answer::state(state_of(&GREY_ANSWER, name))
 }
 
 /// Asks a virus scanner about a message.

@@ -17,7 +17,7 @@ use weir_smtp::Conduct;
 use crate::auth::{Client, Finding};
 use crate::counts::result_word;
 use crate::decide::{Gather, decide, survey};
-use crate::facts::{Facts, Key, Mailbox, shown};
+use crate::facts::{Facts, Mailbox, shown};
 use crate::generation::{Act, Generation, Refusal};
 use crate::mail::{self, Message};
 use crate::process::Process;
@@ -43,6 +43,8 @@ pub struct Mail {
     pub stressed: bool,
     /// How the client behaves.
     pub conduct: Conduct,
+    /// How many commands of the client were refused before.
+    pub errors: u32,
 }
 
 impl Mail {
@@ -141,6 +143,8 @@ pub struct Rehearsal<G> {
     /// A refusal that waits for RCPT.
     held: Option<Said>,
     outcome: Outcome,
+    /// Commands that were refused.
+    refused: u32,
 }
 
 /// How a phase ended for the session.
@@ -165,13 +169,14 @@ impl<G: Gather> Rehearsal<G> {
         facts.stressed = mail.stressed;
         facts.proxy = mail.via.map(|via| Box::new(SocketAddr::new(via, 40_000)));
         let scratch = generation.plan.scratch();
-        Some(Self { facts, scratch, gather, held: None, outcome: Outcome::default() })
+        Some(Self { facts, scratch, gather, held: None, outcome: Outcome::default(), refused: mail.errors })
     }
 
     /// Runs all phases; `now` is the clock of rules. Each phase's ending goes into `coverage`.
     pub async fn run(mut self, mail: &Mail, now: i64, coverage: &mut Coverage) -> (Outcome, Facts, Scratch) {
         self.facts.now = now;
         self.phases(mail, coverage).await;
+        self.facts.count_errors(self.refused);
         self.gather_results();
         (self.outcome, self.facts, self.scratch)
     }
@@ -198,6 +203,8 @@ impl<G: Gather> Rehearsal<G> {
     }
 
     async fn phases(&mut self, mail: &Mail, coverage: &mut Coverage) {
+        // No store is shared here, so all is known at once.
+        let _known = self.facts.find_passed();
         if !self.early_phase(Phase::Connect, coverage).await {
             return;
         }
@@ -251,6 +258,7 @@ impl<G: Gather> Rehearsal<G> {
 
     async fn phase(&mut self, phase: Phase, coverage: &mut Coverage) -> Next {
         let began = Instant::now();
+        self.facts.count_errors(self.refused);
         if !self.facts.generation.plan.has_phase(phase.index()) {
             self.say_standard(phase, began.elapsed());
             return Next::GoOn;
@@ -280,6 +288,7 @@ impl<G: Gather> Rehearsal<G> {
                     at: Some(self.place(statement)),
                     took,
                 });
+                self.refused += 1;
                 self.outcome.closed |= closes;
                 self.facts.unknown_rcpts += u32::from(phase == Phase::Rcpt && *code >= 500);
                 return if closes { Next::Closed } else { Next::Refused };
@@ -322,7 +331,7 @@ impl<G: Gather> Rehearsal<G> {
                 Act::Delay(wait) => format!("{} ms", wait.as_millis()),
                 Act::Remember { key, seconds, name } => {
                     if !written.shadow {
-                        self.remember(statement, *key, *seconds, name);
+                        self.facts.remember(statement);
                     }
                     format!("{} for {seconds} s as {name}", self.shown(statement, *key))
                 }
@@ -347,14 +356,6 @@ impl<G: Gather> Rehearsal<G> {
         let id = value.and_then(|(_, value)| mail::results_id(value.as_bytes()));
         let content = self.facts.message.as_ref().map_or(&[][..], |message| message.content());
         id.is_some_and(|id| !mail::results_ranges(content, &[id]).is_empty())
-    }
-
-    fn remember(&self, statement: StatementId, key: usize, seconds: u64, name: &str) {
-        let plan = &self.facts.generation.plan;
-        if let Some(operand) = plan.statement(statement).args.get(key) {
-            let key = Key::of(plan.operand(operand, &self.facts));
-            self.facts.process.table.remember((name, key), self.facts.process.seconds(), seconds);
-        }
     }
 
     fn shown(&self, statement: StatementId, operand: usize) -> String {

@@ -7,6 +7,7 @@ pub mod auth;
 pub mod clauses;
 pub mod codes;
 pub mod fields;
+pub mod functions;
 pub mod kinds;
 pub mod verbs;
 
@@ -16,7 +17,7 @@ use weir_lang::scheme::{PhaseSpec, Scheme};
 pub static SCHEME: Scheme = Scheme {
     phases: PHASES,
     fields: fields::FIELDS,
-    functions: &[],
+    functions: functions::FUNCTIONS,
     texts: &[auth::AUTH_RESULTS],
     verbs: verbs::VERBS,
     kinds: kinds::KINDS,

@@ -124,6 +124,7 @@ impl Session {
                 }
             }
         }
+        self.facts.count_errors(self.server.errors());
         self.log_disconnect();
         drop(open);
     }
@@ -200,6 +201,11 @@ impl Session {
             let reply = self.facts.listener.full.reply();
             self.log_refusal(phase, &reply, "full");
             return self.server.answer(Answer::Close(&reply));
+        }
+        self.facts.count_errors(self.server.errors());
+        if stage == Stage::Connect && self.facts.find_passed().is_none() {
+            // In a box, because it is rare.
+            Box::pin(self.facts.recall_passed()).await;
         }
         if stage == Stage::Data && self.local.store.is_full() {
             self.log_refusal(phase, &NO_ROOM, "no room");

@@ -5,7 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::control::Control;
 use crate::dns::Zone;
+use crate::facts;
 use crate::generation::Probe;
+use crate::table::ENTRIES_MAX;
 
 /// Rows under a header, in columns as wide as their widest cell.
 struct Table {
@@ -149,6 +151,50 @@ pub fn rules(control: &Control) -> String {
         ]);
     }
     table.print()
+}
+
+/// `show store`: where the tables are kept and how that does.
+pub fn store(control: &Control) -> String {
+    let report = control.process.tables.report();
+    let mut text = String::new();
+    let mut line = |key: &str, value: &dyn std::fmt::Display| _ = writeln!(text, "{key:<12}{value}");
+    line("store", &control.store());
+    line("healthy", if report.healthy { &"yes" } else { &"no" });
+    line("entries", &format_args!("{}/{ENTRIES_MAX}", report.entries));
+    line("evicted", &report.evicted);
+    line("untold", &report.untold);
+    line("lost", &report.lost);
+    line("answered", &report.answered);
+    line("unanswered", &report.unanswered);
+    text.trim_end().to_owned()
+}
+
+/// `store show NAME KEY` and `store forget NAME KEY`: what `remember KEY ... as NAME` keeps on this host.
+pub fn remembered(control: &Control, word: &str, name: &str, key: &str) -> Result<String, String> {
+    let tables = &control.process.tables;
+    let mut text = String::new();
+    let mut is_kept = false;
+    for (shown, digest) in facts::keys_of(tables, name, key) {
+        let left = tables.left(digest);
+        if word == "forget" {
+            // A shared store may have one that is not known here.
+            tables.forget(digest);
+        }
+        if let Some((seconds, _)) = left {
+            is_kept = true;
+            _ = match word {
+                "forget" => writeln!(text, "{shown} is forgotten"),
+                _ => writeln!(text, "{shown} is remembered as {name} for {seconds} s"),
+            };
+        }
+    }
+    match (is_kept, word) {
+        (true, _) => Ok(text.trim_end().to_owned()),
+        (false, "forget") => {
+            Ok(format!("{key} is not remembered as {name} on this host; a shared store forgets it"))
+        }
+        (false, _) => Err(format!("{key} is not remembered as {name} on this host")),
+    }
 }
 
 /// `show stat`: quantiles of all times that are measured, since the start.

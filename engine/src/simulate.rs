@@ -11,6 +11,7 @@ use std::sync::Arc;
 use weir_lang::eval::Coverage;
 use weir_lang::plan::{Plan, TestCase};
 
+use crate::clock::Clock;
 use crate::config::{self, Base, Overrides};
 use crate::generation::{Generation, ZoneFile};
 use crate::process::Process;
@@ -103,18 +104,24 @@ fn run_test(case: &TestCase, generation: &Arc<Generation>, coverage: &mut Covera
         Ok(script) => script,
         Err(fault) => return vec![fault],
     };
-    let process = Arc::new(Process::new(String::from("host.example.org"), std::path::PathBuf::new()));
-    script.prepare(&process);
+    let clock = Clock::frozen(u64::try_from(NOW).unwrap_or_default() * 1_000_000);
+    let name = String::from("host.example.org");
+    let process = Arc::new(Process::with_clock(name, std::path::PathBuf::new(), clock.clone()));
     let mut last = None;
-    for _ in 0..script.sessions {
+    for session in 0..script.sessions {
+        if session > 0 {
+            clock.advance(script.every);
+        }
         let Some(mut rehearsal) = Rehearsal::new(&process, generation, &script.mail, script.gather()) else {
             return vec![String::from("the file set has no listener, so nobody can connect")];
         };
+        script.prepare(&rehearsal.facts);
         for &(rule, score) in &case.scores {
             rehearsal.scratch.set_score(rule, score);
         }
         // Scripted answers are there at once, so the run never waits.
-        last = at_once(rehearsal.run(&script.mail, NOW, coverage));
+        let now = i64::try_from(clock.unix_s()).unwrap_or(NOW);
+        last = at_once(rehearsal.run(&script.mail, now, coverage));
     }
     let Some((outcome, ..)) = last else {
         return vec![String::from("the test waited for something that no clause gives")];
@@ -128,5 +135,72 @@ fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
     match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
         std::task::Poll::Ready(result) => Some(result),
         std::task::Poll::Pending => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{OneFile, load_from};
+
+    /// What rules remember, as a rule file's own tests show it.
+    const MEMORY: &str = r#"weir 1
+listener here { bind 192.0.2.25:25 }
+store shared : redis { server "unix:/run/redis.sock" }
+greylist grey { after 5m  within 2d  keep 35d }
+
+on connect {
+  greet after 6s, remembered 0s
+  limit 3 errors per 10m by client.net, else drop 421 4.7.0 "too many errors"
+  reject 554 5.7.1 "unknown" if client.passed is unknown and client.port == 1
+}
+on rcpt {
+  reject 550 5.1.1 "no such address" if rcpt.local == "nobody"
+  accept if remembered(sender.domain, "writes")
+  defer 451 4.3.0 "no store" if remembered(sender.domain, "writes") is unknown
+  limit 2 per 1h by rcpt, else defer 451 4.7.1 "too many"
+  defer 451 4.7.1 "waiting" if grey(client.net, sender.domain, rcpt) is waiting and client.rdns is missing
+  note "passed as {grey(client.net, sender.domain, rcpt)}" if client.passed
+}
+on message {
+  remember sender.domain for 1h as writes
+  discard
+}
+
+test "new clients wait" { rcpt "dev@example.org"  expect rcpt 451 text "waiting" }
+test "who comes again passes" { rcpt "dev@example.org"  sessions 2 every 10m  expect message 250 }
+test "too early still waits" { rcpt "dev@example.org"  sessions 2 every 299s  expect rcpt 451 text "waiting" }
+test "too late is new" { rcpt "dev@example.org"  sessions 2 every 49h  expect rcpt 451 text "waiting" }
+test "a name spares the greylist" { client 192.0.2.7 rdns "a.example.net"  rcpt "dev@example.org"  expect message 250 }
+test "waiting by a clause" {
+  rcpt "dev@example.org"  greylist grey waiting  sessions 2 every 10m
+  expect rcpt 451 text "waiting", lookup grey waiting
+}
+test "passed by a clause" { client 192.0.2.7 passed  rcpt "dev@example.org"  greylist grey passed  expect message 250, noted "passed as passed" }
+test "unknown by a clause lets pass" { rcpt "dev@example.org"  greylist grey unknown  expect message 250 }
+test "remembered by a clause" { rcpt "dev@example.org"  remembered "writes"  expect message 250, lookup remembered yes }
+test "another name is another memory" { rcpt "dev@example.org"  remembered "reads"  expect rcpt 451 text "waiting", lookup remembered no }
+test "remembered by a session before" {
+  client 192.0.2.7 rdns "a.example.net"  rcpt "dev@example.org"  sessions 9
+  expect message 250, lookup remembered yes
+}
+test "remembered for its time" {
+  client 192.0.2.7 rdns "a.example.net"  rcpt "dev@example.org"  sessions 2 every 61m
+  expect message 250, lookup remembered no
+}
+test "a store that is down" { rcpt "dev@example.org"  store down  expect rcpt 451 text "no store" }
+test "what is known here is known" { rcpt "dev@example.org"  store down  remembered "writes"  expect message 250 }
+test "a limit" { rcpt "dev@example.org"  greylist grey waiting  sessions 3  expect rcpt 451 text "too many" }
+test "errors of sessions before" { rcpt "nobody@example.org"  sessions 5  expect connect 421 text "too many errors" }
+test "errors end" { rcpt "nobody@example.org"  sessions 9 every 5m  expect rcpt 550 text "no such address" }
+test "errors of this client" { client 192.0.2.7 errors 4  rcpt "dev@example.org"  expect connect 421 text "too many errors" }
+"#;
+
+    #[test]
+    fn what_rules_remember_is_tested_without_a_store() {
+        let loaded = load_from(["t.weir"], &OneFile(MEMORY));
+        let shown = loaded.render(weir_lang::diagnostic::Style::Plain);
+        let report = super::run_tests(&loaded.plan.unwrap_or_else(|| panic!("{shown}")), None);
+        assert_eq!(report.failures(), None);
+        assert_eq!(report.results.len(), 18);
     }
 }

@@ -158,3 +158,49 @@ impl Clamd {
         format!("unix:{}", self.socket.display())
     }
 }
+
+/// A Redis server that several weirs share.
+pub struct Redis {
+    /// To be stopped, continued or killed.
+    pub process: Process,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Redis {
+    /// Starts it empty on `address`, with a password; what it has is gone with it.
+    pub fn start(folder: &Folder, address: SocketAddr) -> Self {
+        let mut command = Command::new(program("redis-server"));
+        command.args(["--bind", &address.ip().to_string(), "--port", &address.port().to_string()]);
+        command.args(["--save", "", "--appendonly", "no", "--requirepass", REDIS_PASSWORD, "--dir"]);
+        let mut process = Process::start("redis", folder.path(), command.arg(folder.path()));
+        until("redis-server to listen", || {
+            assert!(process.ended().is_none(), "redis-server has ended: {}", process.output());
+            TcpStream::connect(address).is_ok()
+        });
+        Self { process, address }
+    }
+
+    /// Its declaration in a rule file; the password is read from a file of `folder`.
+    pub fn declared(&self, folder: &Folder, timeout: &str) -> String {
+        let password = folder.write("redis.password", format!("{REDIS_PASSWORD}\n"));
+        format!(
+            "store shared : redis {{\n  server {}\n  timeout {timeout}\n  password \"{}\"\n}}\n",
+            self.address,
+            password.display()
+        )
+    }
+
+    /// What a command prints, as `redis-cli` would get it.
+    pub fn ask(&self, words: &[&str]) -> String {
+        use std::io::{Read, Write};
+        let mut stream = TcpStream::connect(self.address).expect("a connection to redis-server");
+        let command = words.join(" ");
+        write!(stream, "AUTH {REDIS_PASSWORD}\r\n{command}\r\nQUIT\r\n").expect("redis-server to listen");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("redis-server to answer");
+        answer
+    }
+}
+
+const REDIS_PASSWORD: &str = "open-sesame";

@@ -26,7 +26,8 @@ mod weir;
 pub use chain::Chain;
 pub use client::{Client, Reply, swaks};
 pub use daemons::{
-    Clamd, EICAR_SIGNATURE, Rbldnsd, eicar, smtp_sink_count, smtp_source, start_haproxy, start_smtp_sink,
+    Clamd, EICAR_SIGNATURE, Rbldnsd, Redis, eicar, smtp_sink_count, smtp_source, start_haproxy,
+    start_smtp_sink,
 };
 pub use folder::{Folder, repository};
 pub use hop::Hop;

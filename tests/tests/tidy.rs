@@ -30,7 +30,7 @@ const LAYERS: &[Layer] = &[
         ],
     },
     Layer { name: "facts", modules: &["facts", "process", "generation", "auth", "mail", "scheme"] },
-    Layer { name: LEAVES, modules: &["dns", "clamd", "tls", "spool", "upstream"] },
+    Layer { name: LEAVES, modules: &["dns", "clamd", "tls", "spool", "store", "upstream"] },
     Layer { name: "ring", modules: &["ring"] },
     Layer {
         name: "base",

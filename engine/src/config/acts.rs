@@ -1,7 +1,5 @@
 //! From a plan's statements and slots to what the engine does and asks: constants are read once, here.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,33 +9,17 @@ use weir_smtp::Enhanced;
 
 use super::Bindings;
 use super::args::Args;
+use super::memory;
 use crate::auth::Method;
-use crate::generation::{Act, Greet, Names, Question, Refusal};
+use crate::generation::{Act, Counted, Greet, Limit, Names, Question, Refusal};
 use crate::scheme::verbs::{Verb, WAIT_MS_MAX};
 use crate::upstream::pool::Pool;
 
 /// What each statement of the plan does, by its id.
 pub(super) fn acts(plan: &Plan, pools: &[Arc<Pool>]) -> Vec<Act> {
     let mut acts: Vec<Act> = plan.statements().iter().map(|statement| act(statement, pools)).collect();
-    identify_limits(plan, &mut acts);
+    memory::identify_limits(plan, &mut acts);
     acts
-}
-
-/// Gives each `limit` its id: by its file, bound, window and key, and among equal ones by their order.
-fn identify_limits(plan: &Plan, acts: &mut [Act]) {
-    let mut seen: HashMap<u64, u64> = HashMap::new();
-    for (statement, act) in plan.statements().iter().zip(acts) {
-        let Act::Limit { id, most, window, key } = act else { continue };
-        let of = |nth: u64| {
-            let mut hasher = DefaultHasher::new();
-            let key = format!("{:?}", statement.args.get(*key));
-            (&statement.location.file, *most, *window, key, nth).hash(&mut hasher);
-            hasher.finish()
-        };
-        let nth = seen.entry(of(0)).or_default();
-        *nth += 1;
-        *id = of(*nth);
-    }
 }
 
 fn act(statement: &Statement, pools: &[Arc<Pool>]) -> Act {
@@ -62,12 +44,13 @@ fn act(statement: &Statement, pools: &[Arc<Pool>]) -> Act {
         Some(Verb::Add) => Act::AddHeader { name: texts().next().unwrap_or_default(), value: last },
         Some(Verb::Remove) => Act::RemoveHeader(texts().collect()),
         Some(Verb::Greet) => Act::Greet(greet(args)),
-        Some(Verb::Limit) => Act::Limit {
+        Some(Verb::Limit) => Act::Limit(Limit {
             id: 0,
             most: args.number().unwrap_or(u64::MAX),
             window: args.duration().unwrap_or_default().as_secs(),
+            counted: if args.has("errors") { Counted::Errors } else { Counted::Times },
             key: first_value(statement),
-        },
+        }),
         Some(Verb::Remember) => Act::Remember {
             key: first_value(statement),
             seconds: args.duration().unwrap_or_default().as_secs(),
@@ -132,6 +115,7 @@ fn question(slot: &SlotSpec, bindings: &Bindings) -> Question {
         }
         Target::Field(index) => match crate::scheme::fields::FIELDS.get(index).map(|field| field.name) {
             Some("client.spoke_early") => Question::SpokeEarly,
+            Some("client.passed") => Question::Passed,
             Some(name) => match (Names::of(name), Method::named(name)) {
                 (Some(names), _) => Question::Names(names),
                 (None, Some(method)) => Question::Auth(method),
@@ -139,7 +123,10 @@ fn question(slot: &SlotSpec, bindings: &Bindings) -> Question {
             },
             None => Question::Unanswerable,
         },
-        Target::Function(_) => Question::Unanswerable,
+        Target::Function(index) => match crate::scheme::SCHEME.functions.get(index).map(|spec| spec.name) {
+            Some("remembered") => Question::Remembered,
+            _ => Question::Unanswerable,
+        },
     }
 }
 
@@ -148,10 +135,27 @@ mod tests {
     use super::*;
     use crate::config::{OneFile, load_from};
 
-    fn limits(text: &'static str) -> Vec<u64> {
+    fn limits(text: &'static str) -> Vec<u128> {
         let plan = load_from(["t.weir"], &OneFile(text)).plan.unwrap();
         let acts = acts(&plan, &[]);
-        acts.iter().filter_map(|act| if let Act::Limit { id, .. } = act { Some(*id) } else { None }).collect()
+        acts.iter()
+            .filter_map(|act| if let Act::Limit(limit) = act { Some(limit.id) } else { None })
+            .collect()
+    }
+
+    /// A field that nothing asks was `unknown` to all rules, and no rule file showed it.
+    #[test]
+    fn each_gathered_field_and_each_function_is_a_question() {
+        let slot = |target| SlotSpec { target, since: 0, arguments: Vec::new(), name: None, late: false };
+        let bindings = Bindings { questions: Vec::new() };
+        let fields = crate::scheme::fields::FIELDS.iter().enumerate();
+        let gathered = fields.filter(|(_, field)| field.source == weir_lang::scheme::FieldSource::Gathered);
+        let functions = crate::scheme::SCHEME.functions.iter().enumerate();
+        let asked = functions.filter(|(_, spec)| matches!(spec.returns, weir_lang::scheme::Type::Answer(_)));
+        let targets = gathered.map(|(index, field)| (Target::Field(index), field.name));
+        for (target, name) in targets.chain(asked.map(|(index, spec)| (Target::Function(index), spec.name))) {
+            assert!(!matches!(question(&slot(target), &bindings), Question::Unanswerable), "{name}");
+        }
     }
 
     /// Counts went by the number of the statement: after a reload a `limit` went on with the counts of another.

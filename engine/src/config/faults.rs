@@ -10,6 +10,7 @@ use weir_smtp::Mailbox;
 use weir_smtp::address::{is_domain, is_literal};
 
 use super::args::Args;
+use super::memory;
 use crate::clamd::Host;
 use crate::dns;
 use crate::scheme::codes;
@@ -22,6 +23,7 @@ pub(super) fn of(plan: &Plan, sources: &Sources) -> Vec<Diagnostic> {
     plan.declared("pool").for_each(|(_, pool)| finder.pool(pool));
     plan.declared("service").for_each(|(_, service)| finder.service(service));
     plan.declared("dnsbl").for_each(|(_, list)| finder.dnsbl(list));
+    finder.stores(plan);
     finder.listeners(plan.declared("listener").map(|(_, listener)| listener));
     plan.statements().iter().for_each(|statement| finder.statement(statement));
     finder.found
@@ -129,6 +131,29 @@ impl Finder<'_> {
         self.report(&codes::CLIENT_FROM, &setting.location, "client", message);
         if let Some(fault) = self.found.pop() {
             self.found.push(fault.with_help("add `from LIST`, a list of the networks that may say it"));
+        }
+    }
+
+    fn stores(&mut self, plan: &Plan) {
+        let mut stores = plan.declared("store");
+        let first = stores.next();
+        for (_, other) in stores {
+            let message = format!("`{}` is a second store", other.name);
+            self.report(&codes::STORE_TWICE, &other.location, &other.name, message);
+        }
+        for setting in first.iter().flat_map(|(_, store)| of_word(store, "server")) {
+            if memory::server(Args(&setting.args)).is_none() {
+                let text = Args(&setting.args).text().unwrap_or_default();
+                let message = format!("`{text}` is no address of a store");
+                self.report(&codes::STORE_SERVER, &setting.location, text, message);
+            }
+        }
+        for (_, declared) in plan.declared("greylist") {
+            let list = memory::greylist(declared);
+            if list.after >= list.within {
+                let message = format!("nobody passes `{}`: its `within` ends before its `after`", list.name);
+                self.report(&codes::GREYLIST_TIMES, &declared.location, &list.name, message);
+            }
         }
     }
 

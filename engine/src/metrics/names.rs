@@ -66,6 +66,12 @@ metrics! {
     POOL_RETRIES: Counter, "weir_pool_retries_total", ["pool", "reason"], "Transactions that went to another server.";
     POOL_EMPTY: Counter, "weir_pool_empty_total", ["pool"], "Transactions for which no server was there.";
 
+    STORE_HEALTHY: Gauge, "weir_store_healthy", [], "Whether the store of remembered and counted keys takes what it is told.";
+    STORE_ENTRIES: Gauge, "weir_store_entries", [], "Keys that are remembered or counted on this host and have not ended.";
+    STORE_EVICTED: Counter, "weir_store_evicted_total", [], "Keys that made room for others before their end.";
+    STORE_LOST: Counter, "weir_store_lost_total", [], "Changes that the store was not told, because it was down for long or too slow.";
+    STORE_ASKED: Counter, "weir_store_asked_total", ["result"], "Questions to the shared store, by whether it answered in time.";
+
     DELIVERIES: Counter, "weir_deliveries_total", ["result"], "Messages written to a maildir on this host.";
     QUARANTINED: Counter, "weir_quarantine_messages_total", ["box"], "Copies kept in a quarantine box.";
 }

@@ -1,6 +1,6 @@
 //! What a `test` block can say. [`crate::simulate`] runs them.
 
-use weir_lang::scheme::Kind::{Code, Enhanced, Int, Ip, Name, Score, Text, Word as AnyWord};
+use weir_lang::scheme::Kind::{Code, Duration, Enhanced, Int, Ip, Name, Score, Text, Word as AnyWord};
 use weir_lang::scheme::Part::{AnyOrder, Maybe, OneOf, Repeat, Value, Word};
 use weir_lang::scheme::{Form, Part};
 
@@ -55,11 +55,12 @@ pub const CLAUSES: &[Form] = &[
                 &[Word("talks"), Word("early")],
                 &[Word("says"), Value(Text), Word("early")],
                 &[Word("passed")],
+                &[Word("errors"), Value(Int(0, 1000))],
             ]),
         ],
         doc: "Who the client is: its address, its reverse name (none when not given; it leads back unless it is `unconfirmed`), the peer \
               that connects and speaks for it (`proxy.ip`), whether it talks before the greeting and what it says then, whether it is \
-              remembered as passed. 192.0.2.1 when not given.",
+              remembered as passed, how many of its commands were refused before. 192.0.2.1 when not given.",
         example: "client 192.0.2.7 rdns \"host.example.net\"",
     },
     Form {
@@ -230,9 +231,31 @@ pub const CLAUSES: &[Form] = &[
     },
     Form {
         word: "sessions",
-        parts: &[Value(Int(1, 1000))],
-        doc: "How often the same session comes, for limits; what is expected is expected of the last.",
-        example: "sessions 61",
+        parts: &[Value(Int(1, 1000)), Maybe(&[Word("every"), Value(Duration)])],
+        doc: "How often the same session comes, all at once or with this time between, for limits and greylists; what is expected is \
+              expected of the last.",
+        example: "sessions 2 every 10m",
+    },
+    Form {
+        word: "remembered",
+        parts: &[Value(Text)],
+        doc: "`remembered` under this name is `yes` for any key. Without it, what a session before this one has remembered is.",
+        example: "remembered \"retried\"",
+    },
+    Form {
+        word: "greylist",
+        parts: &[
+            Value(Name("greylist")),
+            OneOf(&[&[Word("waiting")], &[Word("passed")], &[Word("unknown")]]),
+        ],
+        doc: "What a greylist says of anybody. Without it all are new to it.",
+        example: "greylist grey passed",
+    },
+    Form {
+        word: "store",
+        parts: &[Word("down")],
+        doc: "A shared store does not answer: what is not known here is `unknown`.",
+        example: "store down",
     },
     Form { word: "stressed", parts: &[], doc: "The listener is stressed.", example: "stressed" },
     Form {

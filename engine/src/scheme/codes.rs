@@ -117,6 +117,34 @@ pub static ADDRESS: Code = Code {
               on message { send to p }\n",
 };
 
+/// Two stores.
+pub static STORE_TWICE: Code = Code {
+    id: "W0740",
+    severity: Error,
+    title: "two stores",
+    doc: "What is remembered, counted and greylisted is kept in one place.",
+    example: "weir 1\nstore a : memory { }\nstore b : file { path \"b.redb\" }\non message { discard }\n",
+};
+
+/// No address of a store.
+pub static STORE_SERVER: Code = Code {
+    id: "W0741",
+    severity: Error,
+    title: "no address of a store",
+    doc: "An IP address with a port, or in quotes `unix:` and an absolute path.",
+    example: "weir 1\nstore s : redis { server \"redis.example.org:6379\" }\non message { discard }\n",
+};
+
+/// A greylist that nobody passes.
+pub static GREYLIST_TIMES: Code = Code {
+    id: "W0742",
+    severity: Error,
+    title: "a greylist that nobody passes",
+    doc: "Who comes again passes from `after` on and until `within` is over, so `within` is longer; it is 48h when not given, and \
+          `after` 5m.",
+    example: "weir 1\ngreylist grey { after 5m  within 2m }\non message { discard }\n",
+};
+
 /// All of them.
 pub static ALL: &[&Code] = &[
     &POOL_EMPTY,
@@ -131,4 +159,7 @@ pub static ALL: &[&Code] = &[
     &HEADER,
     &CLIENT_FROM,
     &ADDRESS,
+    &STORE_TWICE,
+    &STORE_SERVER,
+    &GREYLIST_TIMES,
 ];

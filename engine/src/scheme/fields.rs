@@ -226,12 +226,13 @@ pub const FIELDS: &[FieldSpec] = &[
          `client.spoke_early` was asked. The log's `pregreet` line has it too.",
         "drop 521 5.5.1 \"this is no web server\" if client.spoke_early and client.said_early begins \"GET \"",
     ),
-    held(
+    gathered(
         "client.passed",
         Type::Bool,
         CONNECT,
         By::Us,
-        "The client's network was kept by `remember client.net for ... as passed`.",
+        "The client's network was kept by `remember client.net for ... as passed`. `unknown` when it is not known here and a shared \
+         store does not answer.",
         "accept if client.passed",
     ),
     held(
@@ -291,6 +292,14 @@ pub const FIELDS: &[FieldSpec] = &[
         "The client sent more before it could know the answer: behind EHLO, HELO or DATA, or behind any command without having been \
          offered PIPELINING (RFC 2920, 3.1).",
         "drop 521 5.5.1 \"please wait for the answer\" if session.pipelined_early",
+    ),
+    held(
+        "session.errors",
+        Type::Int,
+        CONNECT,
+        By::Us,
+        "How many commands of this session were refused: by the rules, or because they were none or came out of turn.",
+        "delay 5s if session.errors > 5",
     ),
     held(
         "session.messages",

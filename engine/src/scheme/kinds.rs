@@ -8,6 +8,7 @@ use weir_lang::scheme::Part::{AnyOrder, Comma, Maybe, OneOf, Repeat, Value, Word
 use weir_lang::scheme::{CallSpec, Form, KindSpec, Part, SettingSpec, Type};
 
 use super::fields::{LISTED_ANSWER, RECIPIENT_ANSWER, VIRUS_ANSWER};
+use super::functions::GREY_ANSWER;
 
 /// What refuses: a 2yz would promise a message that nobody keeps.
 const REPLY: &[Part] = &[Value(CodeIn(400, 599)), Value(Enhanced), Value(Template)];
@@ -86,6 +87,50 @@ pub const KINDS: &[KindSpec] = &[
               list of recipients. It is asked last, when no other condition of the guard decides, and what it says is kept; each core \
               knows at most 50000 addresses.",
         example: "service verify : callforward { pool inside  valid 1d  invalid 1h  timeout 10s }",
+    },
+    KindSpec {
+        name: "greylist",
+        sort: None,
+        settings: GREYLIST,
+        call: Some(CallSpec {
+            takes: &[&[Type::Net, Type::Ip], &[Type::Domain, Type::Address], &[Type::Address, Type::Domain]],
+            returns: &GREY_ANSWER,
+            late: true,
+        }),
+        doc: "Who is new waits, and passes when he comes again in time. Called with what is to be the same then: the client's network, \
+              since large senders come again from another address of it, the sender's domain and the recipient. One who is asked \
+              about is put down, so it is asked only where all else in the guard has let the answer matter, whatever their order: \
+              `if client.rdns is missing and grey(...) is waiting` puts nobody down who has a name.",
+        example: "greylist grey { after 5m  within 2d  keep 35d }",
+    },
+    KindSpec {
+        name: "store",
+        sort: Some("file"),
+        settings: STORE_FILE,
+        call: None,
+        doc: "Where `remember`, `limit` and greylists keep what they know over a restart: a file of this host, written once a second. At \
+              most one `store` in a file set; without one it is `tables.redb` in the state folder. A file that cannot be had is said in \
+              the log and tried again; meanwhile all is known in memory.",
+        example: "store tables : file { path \"/var/lib/weir/tables.redb\" }",
+    },
+    KindSpec {
+        name: "store",
+        sort: Some("memory"),
+        settings: &[],
+        call: None,
+        doc: "Nothing that `remember`, `limit` and greylists know outlives the process.",
+        example: "store tables : memory { }",
+    },
+    KindSpec {
+        name: "store",
+        sort: Some("redis"),
+        settings: STORE_REDIS,
+        call: None,
+        doc: "A server that several hosts share (Valkey, Redis, or another that speaks their protocol): who has passed on one is known on the \
+              others. What is not known here is asked there; without an answer in time it is `unknown`. A server that does not answer is \
+              left alone and tried every second: nobody waits for it meanwhile, and what it was to be told is told when it is back. The \
+              connection is not encrypted.",
+        example: "store shared : redis { server 192.0.2.9:6379  timeout 200ms  password \"redis.password\" }",
     },
 ];
 
@@ -440,4 +485,55 @@ const CLAMD: &[SettingSpec] = &[
         "size 25MB",
     ),
     once("slots", &[Value(Int(1, 10_000))], "Most scans at once, over all cores. Default 25.", "slots 25"),
+];
+
+const GREYLIST: &[SettingSpec] = &[
+    once("after", &[Value(Duration)], "Who comes again earlier still waits. Default 5m.", "after 5m"),
+    once("within", &[Value(Duration)], "Who comes again later is new. Default 48h.", "within 2d"),
+    once(
+        "keep",
+        &[Value(Duration)],
+        "How long one who has passed is known, from when he last came. Default 35d.",
+        "keep 35d",
+    ),
+];
+
+const STORE_FILE: &[SettingSpec] = &[required(
+    "path",
+    &[Value(Text)],
+    "The file, below the rule file's folder unless it begins with `/`. Its folder must be writable.",
+    "path \"/var/lib/weir/tables.redb\"",
+)];
+
+const STORE_REDIS: &[SettingSpec] = &[
+    required(
+        "server",
+        &[OneOf(&[&[Value(Socket)], &[Value(Text)]])],
+        "Where it is: an address with a port, or `\"unix:/path\"`.",
+        "server 192.0.2.9:6379",
+    ),
+    once(
+        "timeout",
+        &[Value(Duration)],
+        "How long to wait for an answer before it is `unknown`. Default 200ms.",
+        "timeout 200ms",
+    ),
+    once(
+        "prefix",
+        &[Value(Text)],
+        "What all keys begin with: hosts with the same one share what they know. Default `weir:`.",
+        "prefix \"mx:\"",
+    ),
+    once(
+        "database",
+        &[Value(Int(0, 65_535))],
+        "The number of the server's database. Default 0.",
+        "database 2",
+    ),
+    once(
+        "password",
+        &[Value(Text)],
+        "A file that holds the password, below the rule file's folder unless it begins with `/`; read at each connect.",
+        "password \"/etc/weir/redis.password\"",
+    ),
 ];

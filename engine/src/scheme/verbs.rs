@@ -204,6 +204,7 @@ pub const VERBS: &[VerbSpec] = &[
             word: "limit",
             parts: &[
                 Value(Int(1, 65_000)),
+                Maybe(&[Word("errors")]),
                 Word("per"),
                 Value(Duration),
                 Word("by"),
@@ -212,9 +213,13 @@ pub const VERBS: &[VerbSpec] = &[
                 Word("else"),
                 Statement,
             ],
-            doc: "Counts this key, and runs the statement behind `else` when it was counted more often than that in the window. \
-                  The table is bounded and kept in memory, one for all cores; an old key makes room for a new one.",
-            example: r#"limit 60 per 1m by client.net, else drop 421 4.7.0 "too many connections""#,
+            doc: "Counts this key, and runs the statement behind `else` when it was counted more often than that in the window, which \
+                  begins with the first count. Where it stands says what is counted: connections in `connect`, messages in `mail` \
+                  or `message`, recipients in `rcpt`. With `errors` it counts the refused commands of all sessions with that key, \
+                  and asking does not count. With a shared store it is the count of all hosts that have the same `limit` in a \
+                  file of the same name: what others counted within the last moment may still be missing, and a store that is \
+                  down leaves each host its own count. The table is bounded, one for all cores; an old key makes room for a new one.",
+            example: r#"limit 20 errors per 10m by client.net, else drop 421 4.7.0 "too many errors""#,
         },
         flow: Flow::Asks,
         phases: &[],
@@ -223,7 +228,8 @@ pub const VERBS: &[VerbSpec] = &[
         form: Form {
             word: "remember",
             parts: &[Value(Expr), Word("for"), Value(Duration), Word("as"), Value(AnyWord)],
-            doc: "Keeps the key for a time under a name. `client.net ... as passed` is what `client.passed` and `greet` ask.",
+            doc: "Keeps the key for a time under a name, for `remembered(KEY, NAME)`. `client.net ... as passed` is what `client.passed` \
+                  and `greet` ask. It is kept over a restart, and with a shared `store` known to all hosts.",
             example: "remember client.net for 7d as passed",
         },
         flow: Flow::Continues,

@@ -6,8 +6,8 @@ use weir_lang::value::StatementId;
 use weir_smtp::Reply;
 
 use super::Session;
+use crate::facts::Facts;
 use crate::facts::shown;
-use crate::facts::{Facts, Key};
 use crate::generation::{Act, Greet, Refusal};
 use crate::lookups::early;
 use crate::scheme::Phase;
@@ -63,7 +63,7 @@ impl Session {
                     self.transaction.edits.add(name, value.as_bytes());
                 }
                 Act::RemoveHeader(names) => names.iter().for_each(|name| self.transaction.edits.remove(name)),
-                Act::Remember { key, seconds, name } => self.remember(statement, *key, *seconds, name),
+                Act::Remember { .. } => self.facts.remember(statement),
                 Act::Note { text } => {
                     let text = shown(statement, *text, &self.facts, &self.scratch);
                     self.log_note(phase, statement, &text);
@@ -105,13 +105,5 @@ impl Session {
             () = tokio::time::sleep(wait) => {}
         }
         self.watched.set_interruptible(false);
-    }
-
-    fn remember(&self, statement: StatementId, key: usize, seconds: u64, name: &str) {
-        let facts = &self.facts;
-        let Some(operand) = facts.generation.plan.statement(statement).args.get(key) else { return };
-        let now = facts.process.seconds();
-        let value = facts.generation.plan.operand(operand, facts);
-        facts.process.table.remember((name, Key::of(value)), now, seconds);
     }
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use weir_lang::eval::Scratch;
 use weir_lang::plan::{Clause, TestCase};
-use weir_lang::value::Slot;
+use weir_lang::value::{Slot, Value};
 use weir_smtp::Conduct;
 
 use super::authenticate::Authentication;
@@ -17,20 +18,26 @@ use crate::clamd::{Reason, Scan};
 use crate::config::Args;
 use crate::decide::{Gather, unknown};
 use crate::dns;
-use crate::facts::{Answer, Facts, Key, PASSED, net_bits, net_of};
+use crate::facts::{Answer, Facts};
 use crate::generation::Question;
-use crate::process::Process;
 use crate::question::{self, virus};
 use crate::rehearse::Mail;
 use crate::scheme::fields::RECIPIENT_ANSWER;
+use crate::scheme::functions::GREY_ANSWER;
+use crate::table::Digest;
 use crate::upstream::pool::FixedReply;
 
 use super::world::{self, World};
+
+/// How long a client that has passed is remembered: longer than a test lasts.
+const PASSED_SECONDS: u64 = 400 * 86_400;
 
 /// A test's set-up.
 pub(super) struct Script {
     pub(super) mail: Mail,
     pub(super) sessions: u64,
+    /// The time between them.
+    pub(super) every: Duration,
     /// What pools answer, by name; `None` is down.
     pub(super) pools: HashMap<String, Option<FixedReply>>,
     passed: bool,
@@ -49,6 +56,11 @@ struct Answers {
     auth: Authentication,
     /// What each call-forward says of every recipient.
     recipients: HashMap<String, &'static str>,
+    /// Names under which anything is remembered.
+    remembered: Vec<String>,
+    /// What greylists say, by name.
+    greylists: HashMap<String, String>,
+    store_down: bool,
 }
 
 impl Script {
@@ -64,8 +76,10 @@ impl Script {
                 content: message(&Composed::default()),
                 stressed: false,
                 conduct: Conduct::default(),
+                errors: 0,
             },
             sessions: 1,
+            every: Duration::ZERO,
             pools: HashMap::new(),
             passed: false,
             answers: Rc::default(),
@@ -104,7 +118,16 @@ impl Script {
                 let name = args.name().unwrap_or_default().to_owned();
                 self.pools.insert(name, args.reply());
             }
-            "sessions" => self.sessions = args.number().unwrap_or(1),
+            "sessions" => {
+                self.sessions = args.number().unwrap_or(1);
+                self.every = args.duration().unwrap_or_default();
+            }
+            "remembered" => answers.remembered.push(text()),
+            "greylist" => {
+                let state = args.word().unwrap_or_default().to_owned();
+                _ = answers.greylists.insert(args.name().unwrap_or_default().to_owned(), state);
+            }
+            "store" => answers.store_down = true,
             "stressed" => self.mail.stressed = true,
             "conduct" => self.mail.conduct = conduct(args),
             word => {
@@ -125,14 +148,14 @@ impl Script {
         let said = args.after("says").and_then(Args::text).unwrap_or_default();
         answers.early = args.has("early").then(|| said.to_owned());
         self.passed = args.has("passed");
+        let errors = args.after("errors").and_then(Args::number);
+        self.mail.errors = errors.and_then(|errors| u32::try_from(errors).ok()).unwrap_or(0);
     }
 
-    /// What the host remembers before the test.
-    pub(super) fn prepare(&self, process: &Process) {
+    /// What the host remembers before a session.
+    pub(super) fn prepare(&self, facts: &Facts) {
         if self.passed {
-            let client = self.mail.client;
-            let key = Key::Net(net_of(client), net_bits(client));
-            process.table.remember((PASSED, key), process.seconds(), 3600);
+            facts.process.tables.remember(facts.passed_key(), PASSED_SECONDS);
         }
     }
 
@@ -256,11 +279,37 @@ impl Gather for Scripted {
             Question::Auth(method) => {
                 Answer::Auth(Rc::new(answers.auth.find(*method, facts, &answers.names)))
             }
+            Question::Passed => self.recalled(facts, slot, facts.passed_key(), Answer::Bool),
+            Question::Remembered => match facts.generation.plan.slot_argument(slot, 1, facts) {
+                Value::Text(name) if answers.remembered.iter().any(|given| given.as_bytes() == name) => {
+                    question::remembered(true)
+                }
+                _ => self.recalled(facts, slot, facts.asked_key(slot), question::remembered),
+            },
+            Question::Greylist(list) => match answers.greylists.get(&list.name) {
+                Some(state) => Answer::state(question::state_of(&GREY_ANSWER, state)),
+                None if answers.store_down => unknown(facts, slot),
+                None => {
+                    let grey = facts.process.tables.grey(facts.grey_key(slot, list), list);
+                    grey.map_or_else(|| unknown(facts, slot), question::grey)
+                }
+            },
             Question::Unanswerable => Answer::Unknown,
         })
     }
 
     async fn next(&mut self, _until: Option<Instant>) -> Option<(Slot, Answer)> {
         None
+    }
+}
+
+impl Scripted {
+    /// Whether a key is kept; one that is not is in the shared store, if that is down.
+    fn recalled(&self, facts: &Facts, slot: Slot, key: Digest, say: fn(bool) -> Answer) -> Answer {
+        match facts.process.tables.knows(key) {
+            Some(true) => say(true),
+            _ if self.0.store_down => unknown(facts, slot),
+            _ => say(false),
+        }
     }
 }

@@ -158,6 +158,8 @@ pub struct Server {
     discarded_bytes: usize,
     tally: Tally,
     observed: Observed,
+    /// All errors of the session.
+    errors: u32,
     scanner: Scanner,
     normaliser: Normaliser,
     chunks: Chunks,
@@ -189,6 +191,7 @@ impl Server {
             discarded_bytes: 0,
             tally: Tally::default(),
             observed: Observed::default(),
+            errors: 0,
             scanner,
             normaliser: Normaliser::default(),
             chunks: Chunks::default(),
@@ -381,6 +384,11 @@ impl Server {
     }
 
     /// Serves the next command line, if there is one.
+    /// Commands and messages of this session that were answered with a 4yz or 5yz, by whoever refused them.
+    pub const fn errors(&self) -> u32 {
+        self.errors
+    }
+
     fn read_command(&mut self, input: &mut Input) -> Option<Need> {
         let unread = input.unread();
         if self.discarded_bytes == 0 && is_tls(unread) {
@@ -502,6 +510,7 @@ impl Server {
         if code < 400 {
             return true;
         }
+        self.errors = self.errors.saturating_add(1);
         self.tally.errors += 1;
         let within = self.tally.errors <= self.config.limits.errors_max;
         if !within {

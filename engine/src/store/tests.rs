@@ -1,0 +1,213 @@
+//! The tables with a store that a test plays: what it is told, what it answers, what happens when it does not.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::log::Log;
+
+const LIST: fn() -> Greylist =
+    || Greylist { name: String::from("grey"), after: 300, within: 7200, keep: 86_400 };
+
+fn tables() -> (Tables, Clock) {
+    let clock = Clock::frozen(1_700_000_000_000_000);
+    (Tables::new(clock.clone()), clock)
+}
+
+fn key(tables: &Tables, text: &str) -> Digest {
+    tables.digest(|digester| _ = digester.text(text.as_bytes()))
+}
+
+#[test]
+fn keys_are_the_same_under_one_secret_and_others_under_another() {
+    let ((one, _), (other, _)) = (tables(), tables());
+    assert_eq!(key(&one, "A.Example"), key(&one, "a.example"));
+    assert_ne!(key(&one, "a.example"), key(&other, "a.example"));
+    assert!(other.secret.set(one.secret.get()));
+    assert!(!other.secret.set(one.secret.get()));
+    assert_eq!(key(&one, "a.example"), key(&other, "a.example"));
+    let parts =
+        |parts: &[&[u8]]| one.digest(|digester| parts.iter().for_each(|part| _ = digester.part(part)));
+    assert_ne!(parts(&[b"ab", b"c"]), parts(&[b"a", b"bc"]));
+    let long = "x".repeat(1000);
+    assert_eq!(key(&one, &long), key(&one, &long.to_uppercase()));
+    assert_ne!(key(&one, &long), key(&one, &long[1..]));
+}
+
+#[test]
+fn a_window_begins_with_its_first_count() {
+    let (tables, clock) = tables();
+    let (a, b) = (key(&tables, "a"), key(&tables, "b"));
+    assert_eq!((1..=3).map(|_| tables.count(a, 1, 60)).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!((tables.count(b, 5, 60), tables.counted(b), tables.counted(key(&tables, "c"))), (5, 5, 0));
+    clock.advance(Duration::from_secs(59));
+    assert_eq!(tables.count(a, 1, 60), 4);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(tables.count(a, 1, 60), 1);
+}
+
+#[test]
+fn a_greylist_of_one_host_lets_pass_who_comes_again() {
+    let (tables, clock) = tables();
+    let a = key(&tables, "a");
+    assert_eq!(tables.grey(a, &LIST()), Some(Grey::Waiting));
+    clock.advance(Duration::from_secs(299));
+    assert_eq!(tables.grey(a, &LIST()), Some(Grey::Waiting), "too early, and the wait does not begin anew");
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(tables.grey(a, &LIST()), Some(Grey::Passed));
+    clock.advance(Duration::from_secs(80_000));
+    assert_eq!(tables.grey(a, &LIST()), Some(Grey::Passed));
+    clock.advance(Duration::from_secs(80_000));
+    assert_eq!(tables.grey(a, &LIST()), Some(Grey::Passed), "kept from when he last came");
+    clock.advance(Duration::from_hours(24));
+    assert_eq!(tables.grey(a, &LIST()), Some(Grey::Waiting));
+    clock.advance(Duration::from_hours(2));
+    assert_eq!(tables.grey(a, &LIST()), Some(Grey::Waiting), "too late is new");
+}
+
+/// A store whose answers a test gives.
+struct Played {
+    told: Sender<Vec<(Digest, Request)>>,
+    answers: Receiver<Result<Vec<Option<Left>>, String>>,
+}
+
+impl Store for Played {
+    fn open(&mut self, ours: u128, _: &mut dyn FnMut(Digest, Left)) -> Result<u128, String> {
+        Ok(ours)
+    }
+
+    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, String> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.told.send(requests.to_vec()).map_err(|error| error.to_string())?;
+        self.answers.recv().map_err(|error| error.to_string())?
+    }
+}
+
+/// Tables whose store the test plays.
+struct Stage {
+    tables: Arc<Tables>,
+    keeper: Keeper,
+    told: Receiver<Vec<(Digest, Request)>>,
+    answers: Sender<Result<Vec<Option<Left>>, String>>,
+}
+
+impl Stage {
+    fn new(timeout: Duration) -> Self {
+        let tables = Arc::new(Tables::new(Clock::system()));
+        let (tell, told) = channel();
+        let (answers, answer) = channel();
+        let played = Mutex::new(Some(Played { told: tell, answers: answer }));
+        let keeper = keeper::start_with(
+            Arc::clone(&tables),
+            Place::Shared(Shared {
+                server: Server::Socket("/played".into()),
+                timeout,
+                prefix: String::new(),
+                database: 0,
+                password: None,
+            }),
+            Log::off(),
+            Box::new(move |_| Some(Box::new(played.lock().unwrap().take()?))),
+        );
+        Self { tables, keeper: keeper.unwrap(), told, answers }
+    }
+
+    fn told(&self) -> Vec<(Digest, Request)> {
+        self.told.recv_timeout(Duration::from_secs(10)).unwrap()
+    }
+
+    fn answer(&self, answers: Vec<Option<Left>>) {
+        self.answers.send(Ok(answers)).unwrap();
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Whatever it still asks is refused, so that it ends.
+        let _gone = self.answers.send(Err(String::from("the end")));
+        self.keeper.stop();
+    }
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
+}
+
+const LONG: Duration = Duration::from_secs(10);
+
+#[test]
+fn what_is_not_known_here_is_asked_and_then_known() {
+    let stage = Stage::new(LONG);
+    let a = key(&stage.tables, "a");
+    assert_eq!(stage.tables.knows(a), None);
+    stage.answer(vec![Some(Left { seconds: 100, count: 1 })]);
+    assert_eq!(run(stage.tables.recall(a)), Ok(true));
+    assert_eq!(stage.told(), [(a, Request::Read)]);
+    assert_eq!(stage.tables.knows(a), Some(true));
+    let b = key(&stage.tables, "b");
+    stage.answer(vec![None]);
+    assert_eq!(run(stage.tables.recall(b)), Ok(false));
+    assert_eq!(stage.tables.knows(b), None, "another host may come to know it");
+    assert_eq!(stage.tables.report().answered, 2);
+}
+
+#[test]
+fn what_others_have_counted_comes_on_top() {
+    let stage = Stage::new(LONG);
+    let a = key(&stage.tables, "a");
+    assert_eq!(stage.tables.count(a, 1, 600), 1);
+    assert_eq!(stage.told(), [(a, Request::Add { by: 1, window: 600 })]);
+    // Counted while the store is asked: told together with the next.
+    assert_eq!((stage.tables.count(a, 1, 600), stage.tables.count(a, 2, 600)), (2, 4));
+    stage.answer(vec![Some(Left { seconds: 500, count: 41 })]);
+    assert_eq!(stage.told(), [(a, Request::Add { by: 3, window: 600 })]);
+    assert_eq!(stage.tables.left(a).unwrap().1, 41);
+    assert!(stage.tables.left(a).unwrap().0 <= 500, "the window is that of the store");
+    stage.answer(vec![Some(Left { seconds: 500, count: 44 })]);
+    let until = Instant::now() + LONG;
+    while stage.tables.left(a).map(|(_, count)| count) != Some(44) && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    assert_eq!(stage.tables.count(a, 1, 600), 45);
+    stage.told();
+}
+
+#[test]
+fn a_silent_store_costs_its_timeout_once_and_then_nothing() {
+    let stage = Stage::new(Duration::from_millis(50));
+    let a = key(&stage.tables, "a");
+    assert_eq!(run(stage.tables.recall(a)), Err(Unknown));
+    assert_eq!(run(stage.tables.grey_asked(a, &LIST())), Err(Unknown));
+    assert_eq!(stage.tables.left(a), None, "nobody is put down");
+    stage.answers.send(Err(String::from("too late"))).unwrap();
+    let until = Instant::now() + LONG;
+    while stage.tables.report().healthy && Instant::now() < until {
+        std::thread::yield_now();
+    }
+    assert!(!stage.tables.report().healthy);
+    // Nothing is polled twice: the answer is there without waiting.
+    let mut asking = std::pin::pin!(stage.tables.recall(a));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert_eq!(asking.as_mut().poll(&mut context), std::task::Poll::Ready(Err(Unknown)));
+    assert_eq!(stage.tables.report().unanswered, 3);
+}
+
+#[test]
+fn a_greylist_goes_by_what_the_store_has() {
+    let stage = Stage::new(LONG);
+    let (a, b) = (key(&stage.tables, "a"), key(&stage.tables, "b"));
+    let first = LIST().first(0);
+    stage.answer(vec![Some(Left { seconds: first.ends, count: first.count })]);
+    assert_eq!(run(stage.tables.grey_asked(a, &LIST())), Ok(Grey::Waiting));
+    assert_eq!(stage.told(), [(a, Request::Begin(Left { seconds: 7200, count: first.count }))]);
+    assert_eq!(stage.tables.grey(a, &LIST()), Some(Grey::Waiting), "known here now");
+    // Another host has seen him 301 seconds ago.
+    stage.answer(vec![Some(Left { seconds: 7200 - 301, count: first.count })]);
+    assert_eq!(run(stage.tables.grey_asked(b, &LIST())), Ok(Grey::Passed));
+    stage.told();
+    assert_eq!(stage.told(), [(b, Request::Put(Left { seconds: 86_400, count: greylist::PASSED }))]);
+    stage.answer(vec![None]);
+}
