@@ -10,6 +10,7 @@ mod address;
 mod domain;
 mod fold;
 mod glob;
+mod idn;
 mod map;
 mod net;
 mod phrase;

@@ -115,3 +115,59 @@ fn a_pool_uses_chunks_unless_it_is_told_not_to() -> io::Result<()> {
     }
     Ok(())
 }
+
+/// The first refusal of an envelope with these parameters, or the reply to the message.
+fn send(client: &mut Client, mail: &str, rcpt: &str) -> io::Result<Reply> {
+    for line in [format!("MAIL FROM:{mail}"), format!("RCPT TO:{rcpt}"), String::from("DATA")] {
+        let reply = client.command(&line)?;
+        if !reply.is_good() {
+            return Ok(reply);
+        }
+    }
+    client.command("Subject: x\r\n\r\nText.\r\n.")
+}
+
+#[test]
+fn what_a_sender_wants_to_hear_is_passed_on() -> io::Result<()> {
+    let mail = "<a@example.net> RET=HDRS ENVID=QQ314+2B9";
+    let rcpt = "<dev@example.org> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;old@example.org";
+    for (offers, passed_on) in [("DSN", true), ("8BITMIME", false)] {
+        let (entry, hop, _weir) = before_hop(&["PIPELINING", offers], "");
+        let mut client = Client::session(entry)?;
+        assert_eq!(send(&mut client, mail, rcpt)?.code, 250);
+        let said = [hop.said("MAIL"), hop.said("RCPT")].concat();
+        let expected = if passed_on {
+            [format!("MAIL FROM:{mail}"), format!("RCPT TO:{rcpt}")]
+        } else {
+            ["MAIL FROM:<a@example.net>".into(), "RCPT TO:<dev@example.org>".into()]
+        };
+        assert_eq!(said, expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_next_hop_does_not_take_is_refused_with_the_reason() -> io::Result<()> {
+    let utf8 = "<j\u{f6}rg@b\u{fc}cher.example> BODY=8BITMIME SMTPUTF8";
+    let to = "<dev@b\u{fc}cher.example>";
+    let (entry, hop, _weir) = before_hop(&["8BITMIME", "SMTPUTF8"], "");
+    let mut client = Client::session(entry)?;
+    assert_eq!(send(&mut client, utf8, to)?.code, 250);
+    assert_eq!(hop.said("MAIL"), [format!("MAIL FROM:{utf8}")]);
+    assert_eq!(hop.said("RCPT"), [format!("RCPT TO:{to}")]);
+    for (offers, pool) in
+        [(&["8BITMIME"][..], ""), (&["8BITMIME", "SMTPUTF8"], "  extensions without SMTPUTF8")]
+    {
+        let (entry, hop, _weir) = before_hop(offers, pool);
+        let mut client = Client::session(entry)?;
+        let reply = send(&mut client, utf8, to)?;
+        assert_eq!(reply.text, "550 5.6.7 The next hop does not take SMTPUTF8");
+        assert!(hop.said("MAIL").is_empty());
+    }
+    let (entry, hop, _weir) = before_hop(&["PIPELINING"], "");
+    let mut client = Client::session(entry)?;
+    let reply = send(&mut client, "<a@example.net> BODY=8BITMIME", "<dev@example.org>")?;
+    assert_eq!(reply.text, "554 5.6.3 The next hop does not take 8BITMIME");
+    assert!(hop.said("MAIL").is_empty());
+    Ok(())
+}

@@ -5,6 +5,7 @@ use memchr::memchr2;
 use crate::address::{AddressFault, Mailbox, Path};
 use crate::envelope::BodyType;
 use crate::extension::{Extension, Extensions};
+use crate::notify::{Notify, Return, is_envid, is_orcpt};
 
 /// Longest name in HELO and EHLO: that of a domain.
 const NAME_BYTES_MAX: usize = crate::address::DOMAIN_BYTES_MAX;
@@ -19,9 +20,9 @@ pub enum Command<'a> {
     /// `HELO name`.
     Helo(&'a str),
     /// `MAIL FROM:<path> parameters`.
-    Mail(Path<'a>, MailParameters),
-    /// `RCPT TO:<path>`.
-    Rcpt(Mailbox<'a>),
+    Mail(Path<'a>, MailParameters<'a>),
+    /// `RCPT TO:<path> parameters`.
+    Rcpt(Mailbox<'a>, RcptParameters<'a>),
     /// `DATA`.
     Data,
     /// `BDAT bytes` or `BDAT bytes LAST`: so many bytes of the message follow (RFC 3030, 2).
@@ -53,13 +54,28 @@ pub enum Command<'a> {
 
 /// The parameters of MAIL that were understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MailParameters {
+pub struct MailParameters<'a> {
     /// `SIZE=`, in bytes.
     pub declared_bytes: Option<u64>,
     /// `BODY=`; `None` if it was not said.
     pub body: Option<BodyType>,
     /// `SMTPUTF8`.
     pub is_utf8: bool,
+    /// `RET=`.
+    pub returns: Option<Return>,
+    /// `ENVID=`, encoded.
+    pub envid: Option<&'a str>,
+    /// `REQUIRETLS`.
+    pub requires_tls: bool,
+}
+
+/// The parameters of RCPT that were understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RcptParameters<'a> {
+    /// `NOTIFY=`.
+    pub notify: Option<Notify>,
+    /// `ORCPT=`, encoded.
+    pub orcpt: Option<&'a str>,
 }
 
 /// Why a line is no command.
@@ -114,7 +130,7 @@ impl<'a> Command<'a> {
         upper.make_ascii_uppercase();
         match &upper {
             b"MAIL" => mail(rest, offered),
-            b"RCPT" => recipient(rest),
+            b"RCPT" => recipient(rest, offered),
             b"DATA" => alone(Self::Data, rest),
             b"EHLO" => Ok(Self::Ehlo(name(rest)?)),
             b"HELO" => Ok(Self::Helo(name(rest)?)),
@@ -232,14 +248,15 @@ fn mail(rest: &str, offered: Extensions) -> Result<Command<'_>, CommandFault> {
     }
 }
 
-fn recipient(rest: &str) -> Result<Command<'_>, CommandFault> {
+fn recipient(rest: &str, offered: Extensions) -> Result<Command<'_>, CommandFault> {
     let text = after_keyword(rest, "TO:")?;
     let (path, rest) = Path::parse(text).map_err(CommandFault::Recipient)?;
-    let mut parameters = split_parameters(rest).ok_or(CommandFault::Recipient(AddressFault::Brackets))?;
-    if parameters.next().is_some() {
-        return Err(CommandFault::UnknownParameter);
+    let mut parameters = RcptParameters::default();
+    for parameter in split_parameters(rest).ok_or(CommandFault::Recipient(AddressFault::Brackets))? {
+        parameters.take(parameter, offered)?;
     }
-    path.mailbox().map(Command::Rcpt).ok_or(CommandFault::Recipient(AddressFault::Local))
+    let mailbox = path.mailbox().ok_or(CommandFault::Recipient(AddressFault::Local))?;
+    Ok(Command::Rcpt(mailbox, parameters))
 }
 
 /// The parameters behind a path, which a blank must separate from it.
@@ -248,8 +265,24 @@ fn split_parameters(rest: &str) -> Option<impl Iterator<Item = &str>> {
     separated.then(|| rest.split(' ').filter(|parameter| !parameter.is_empty()))
 }
 
-impl MailParameters {
-    fn take(&mut self, parameter: &str, offered: Extensions) -> Result<(), CommandFault> {
+impl<'a> RcptParameters<'a> {
+    fn take(&mut self, parameter: &'a str, offered: Extensions) -> Result<(), CommandFault> {
+        let (keyword, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let is = |name: &str| keyword.eq_ignore_ascii_case(name) && offered.has(Extension::Dsn);
+        if is("NOTIFY") {
+            let notify = Notify::parse(value).ok_or(CommandFault::ParameterValue)?;
+            once(self.notify.replace(notify).is_none())
+        } else if is("ORCPT") {
+            let orcpt = Some(value).filter(|value| is_orcpt(value)).ok_or(CommandFault::ParameterValue)?;
+            once(self.orcpt.replace(orcpt).is_none())
+        } else {
+            Err(CommandFault::UnknownParameter)
+        }
+    }
+}
+
+impl<'a> MailParameters<'a> {
+    fn take(&mut self, parameter: &'a str, offered: Extensions) -> Result<(), CommandFault> {
         let (keyword, value) =
             parameter.split_once('=').map_or((parameter, None), |(key, value)| (key, Some(value)));
         let is = |name: &str, extension| keyword.eq_ignore_ascii_case(name) && offered.has(extension);
@@ -261,6 +294,14 @@ impl MailParameters {
             once(self.body.replace(body).is_none())
         } else if is("SMTPUTF8", Extension::SmtpUtf8) {
             once(value.is_none() && !std::mem::replace(&mut self.is_utf8, true))
+        } else if is("RET", Extension::Dsn) {
+            let returns = value.and_then(Return::parse).ok_or(CommandFault::ParameterValue)?;
+            once(self.returns.replace(returns).is_none())
+        } else if is("ENVID", Extension::Dsn) {
+            let envid = value.filter(|value| is_envid(value)).ok_or(CommandFault::ParameterValue)?;
+            once(self.envid.replace(envid).is_none())
+        } else if is("REQUIRETLS", Extension::RequireTls) {
+            once(value.is_none() && !std::mem::replace(&mut self.requires_tls, true))
         } else {
             Err(CommandFault::UnknownParameter)
         }

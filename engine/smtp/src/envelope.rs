@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use crate::address::{Mailbox, Path};
+use crate::command::RcptParameters;
+use crate::notify::{Notify, Return};
 
 /// What the sender said of the message's text (RFC 6152).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,6 +22,10 @@ struct Span {
     local: Range<usize>,
     /// `None` for `postmaster` alone.
     domain: Option<Range<usize>>,
+    /// What RCPT said with `NOTIFY=`,
+    notify: Option<Notify>,
+    /// and with `ORCPT=`.
+    orcpt: Option<Range<usize>>,
 }
 
 /// An envelope. All addresses live in one text, so that a cleared envelope takes the next message without allocating.
@@ -35,6 +41,11 @@ pub struct Envelope {
     pub body: BodyType,
     /// Whether MAIL said `SMTPUTF8`.
     pub is_utf8: bool,
+    /// Whether MAIL said `REQUIRETLS`.
+    pub requires_tls: bool,
+    /// What MAIL said with `RET=`.
+    pub returns: Option<Return>,
+    envid: Option<Range<usize>>,
 }
 
 impl Envelope {
@@ -51,6 +62,9 @@ impl Envelope {
         self.declared_bytes = None;
         self.body = BodyType::SevenBit;
         self.is_utf8 = false;
+        self.requires_tls = false;
+        self.returns = None;
+        self.envid = None;
     }
 
     /// The reverse-path.
@@ -61,6 +75,33 @@ impl Envelope {
     /// Sets the reverse-path.
     pub fn set_sender(&mut self, sender: Path<'_>) {
         self.sender = sender.mailbox().map(|mailbox| self.store(mailbox));
+    }
+
+    /// What MAIL said with `ENVID=`, encoded.
+    pub fn envid(&self) -> Option<&str> {
+        self.text.get(self.envid.clone()?)
+    }
+
+    /// Sets that, to be written behind the sender.
+    pub fn set_envid(&mut self, envid: &str) {
+        self.envid = Some(self.append(envid));
+    }
+
+    /// What RCPT said of each recipient, in the same order.
+    pub fn notices(&self) -> impl Iterator<Item = RcptParameters<'_>> {
+        self.recipients.iter().map(|span| RcptParameters {
+            notify: span.notify,
+            orcpt: span.orcpt.clone().and_then(|range| self.text.get(range)),
+        })
+    }
+
+    /// What RCPT said of the recipient that came last.
+    pub fn set_notice(&mut self, said: RcptParameters<'_>) {
+        let orcpt = said.orcpt.map(|orcpt| self.append(orcpt));
+        if let Some(last) = self.recipients.last_mut() {
+            last.notify = said.notify;
+            last.orcpt = orcpt;
+        }
     }
 
     /// The recipients, in the order of their RCPT commands.
@@ -88,7 +129,8 @@ impl Envelope {
 
     fn store(&mut self, mailbox: Mailbox<'_>) -> Span {
         let local = self.append(mailbox.local());
-        Span { local, domain: mailbox.domain().map(|domain| self.append(domain)) }
+        let domain = mailbox.domain().map(|domain| self.append(domain));
+        Span { local, domain, notify: None, orcpt: None }
     }
 
     fn append(&mut self, part: &str) -> Range<usize> {

@@ -17,6 +17,10 @@ pub enum Extension {
     Chunking,
     /// The session can go on inside TLS (RFC 3207).
     StartTls,
+    /// A sender says of what it wants to hear (RFC 3461).
+    Dsn,
+    /// The message goes over TLS on all its way, or not at all (RFC 8689). Only inside TLS.
+    RequireTls,
     /// A trusted peer says who its client is, and the session begins anew as that client's.
     XClient,
     /// A trusted peer says whose the next message is.
@@ -27,7 +31,7 @@ pub enum Extension {
 
 impl Extension {
     /// Every extension, in the order in which a server lists them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Pipelining,
         Self::Size,
         Self::EightBitMime,
@@ -35,6 +39,8 @@ impl Extension {
         Self::SmtpUtf8,
         Self::Chunking,
         Self::StartTls,
+        Self::Dsn,
+        Self::RequireTls,
         Self::XClient,
         Self::XForward,
         Self::Help,
@@ -50,6 +56,8 @@ impl Extension {
             Self::SmtpUtf8 => "SMTPUTF8",
             Self::Chunking => "CHUNKING",
             Self::StartTls => "STARTTLS",
+            Self::Dsn => "DSN",
+            Self::RequireTls => "REQUIRETLS",
             Self::XClient => "XCLIENT",
             Self::XForward => "XFORWARD",
             Self::Help => "HELP",

@@ -45,6 +45,7 @@ pub mod extension;
 pub mod identity;
 pub mod input;
 mod normalise;
+pub mod notify;
 pub mod proxy;
 pub mod reply;
 pub mod server;

@@ -1,7 +1,8 @@
 //! Runs each dialog of `dialogs/client` against the client, twice: each group of server lines in one read, and byte by byte.
 //!
 //! Marks: `S` server's line (CRLF is added), `R` server's raw bytes, `C` the client's next line, `E` a transaction starts
-//! (`sender recipient... size=N 8bit utf8 chunk probe`), `N` a client is introduced (`xclient`, `xforward`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
+//! (`sender ret=... envid=... recipient notify=... size=N 8bit utf8 tls chunk probe`), `T` the connection is inside TLS, `N` a client
+//! is introduced (`xclient`, `xforward`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
 //! `refused stage reply`, `unfit why reply`, `broken stage why`), `P` the next reply to RCPT, `I` the session is ready, `Q` QUIT is
 //! asked for, `X` the connection is closed.
 
@@ -17,6 +18,8 @@ use std::sync::Arc;
 
 use common::Line;
 use weir_smtp::client::Unfit;
+use weir_smtp::command::RcptParameters;
+use weir_smtp::notify::{Notify, Return};
 use weir_smtp::{
     BodyType, Client, ClientConfig, ClientNeed, Envelope, Identity, Input, Introduction, Mailbox, Outcome,
     Path,
@@ -87,6 +90,7 @@ impl Session {
                     if line.text() == "xclient" { Introduction::XClient } else { Introduction::XForward };
                 self.client.introduce(how, &identity);
             }
+            'T' => self.client.trust_tls(),
             'M' => {
                 assert_eq!(self.next(), ClientNeed::Message, "{place}");
                 self.client.sent();
@@ -131,6 +135,7 @@ impl Session {
             Outcome::Refused(stage) => format!("refused {stage:?} {reply}").to_lowercase(),
             Outcome::Unfit(Unfit::TooLarge) => format!("unfit size {reply}"),
             Outcome::Unfit(Unfit::NeedsUtf8) => format!("unfit utf8 {reply}"),
+            Outcome::Unfit(Unfit::NeedsTls) => format!("unfit tls {reply}"),
             Outcome::Unfit(Unfit::NeedsEightBit) => format!("unfit 8bit {reply}"),
             Outcome::Broken(stage, fault) => {
                 format!("broken {} {fault}", format!("{stage:?}").to_lowercase())
@@ -149,6 +154,13 @@ fn envelope(text: &str) -> (Envelope, u64) {
             (_, "chunk" | "probe") => {}
             (_, "8bit") => envelope.body = BodyType::EightBit,
             (_, "utf8") => envelope.is_utf8 = true,
+            (_, "tls") => envelope.requires_tls = true,
+            (_, word) if word.starts_with("ret=") => envelope.returns = Return::parse(&word[4..]),
+            (_, word) if word.starts_with("envid=") => envelope.set_envid(&word[6..]),
+            (_, word) if word.starts_with("notify=") => envelope.set_notice(RcptParameters {
+                notify: Notify::parse(&word[7..]),
+                orcpt: Some("rfc822;b@example.net"),
+            }),
             (_, word) if word.starts_with("size=") => bytes = word[5..].parse().unwrap(),
             (_, recipient) => envelope.push_recipient(Mailbox::parse(recipient).unwrap()),
         }

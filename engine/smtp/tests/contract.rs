@@ -39,7 +39,7 @@ fn replies_to_a_pipelined_group_leave_together() {
     server.answer(Answer::Accept);
     assert_eq!(server.next(&mut input), Need::Bytes);
     let output = String::from_utf8(std::mem::take(server.output())).unwrap();
-    assert_eq!(output.lines().count(), 1 + 8 + 3);
+    assert_eq!(output.lines().count(), 1 + 9 + 3);
     assert!(output.ends_with("354 End data with <CR><LF>.<CR><LF>\r\n"));
 }
 

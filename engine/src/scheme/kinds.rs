@@ -135,8 +135,16 @@ pub const KINDS: &[KindSpec] = &[
 ];
 
 /// Extensions of ESMTP that can be left out, as the wire names them.
-const WITHHELD: &[Part] =
-    &[Word("without"), Repeat(&[OneOf(&[&[Word("PIPELINING")], &[Word("SMTPUTF8")], &[Word("CHUNKING")]])])];
+const WITHHELD: &[Part] = &[
+    Word("without"),
+    Repeat(&[OneOf(&[
+        &[Word("PIPELINING")],
+        &[Word("SMTPUTF8")],
+        &[Word("CHUNKING")],
+        &[Word("DSN")],
+        &[Word("REQUIRETLS")],
+    ])]),
+];
 
 const LISTENER: &[SettingSpec] = &[
     required(
@@ -224,7 +232,9 @@ const LISTENER: &[SettingSpec] = &[
     once(
         "extensions",
         WITHHELD,
-        "Extensions that EHLO does not offer, and that are refused therefore. All that weir knows are offered by default.",
+        "Extensions that EHLO does not offer, and that are refused therefore. All that weir knows are offered by default, REQUIRETLS \
+         inside TLS. What DSN asks for (RFC 3461) is passed on with the message; weir answers with the next hop's reply and writes no \
+         notices, so leave DSN out where a next hop does not offer it and NOTIFY=SUCCESS must not be lost.",
         "extensions without CHUNKING, SMTPUTF8",
     ),
     once(

@@ -2,6 +2,7 @@
 
 use super::domain::{self, DomainSet};
 use super::fold::TextSet;
+use super::idn;
 
 /// Mailboxes. Both parts are compared without case, as Postfix does: hosts that tell `Info` from `info` are not met.
 #[derive(Debug, Default)]
@@ -13,7 +14,7 @@ pub struct AddressSet {
 impl AddressSet {
     /// Whether the mailbox, or its whole domain, is in the set. An empty one is the null sender, `<>`.
     pub fn contains(&self, address: &[u8]) -> bool {
-        let address = address.strip_suffix(b".").unwrap_or(address);
+        let address = &*idn::address(address.strip_suffix(b".").unwrap_or(address));
         if self.whole.contains(if address.is_empty() { b"<>" } else { address }) {
             return true;
         }
@@ -36,7 +37,7 @@ impl AddressSet {
     pub(super) fn insert(&mut self, entry: &str) -> Result<(), String> {
         match entry.strip_prefix('@') {
             Some(domain) => self.domains.insert(domain),
-            None => self.whole.insert(entry.as_bytes()).map(drop),
+            None => self.whole.insert(&idn::address(entry.as_bytes())).map(drop),
         }
     }
 }

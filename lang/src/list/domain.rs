@@ -1,14 +1,15 @@
 //! Domains: exact ones, and `.example.org` for a domain and all below it.
 
 use super::fold::TextSet;
+use super::idn;
 
 /// Bytes of a domain without its last dot (RFC 1035, 2.3.4).
 pub(super) const DOMAIN_BYTES_MAX: usize = 253;
 /// Bytes of one of its labels (RFC 1035, 2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// Domains, compared without case; a last dot does not matter. Names in other scripts are compared as they are written:
-/// a list that shall find both forms has both (`bücher.example` and `xn--bcher-kva.example`).
+/// Domains, compared without case; a last dot does not matter. Names in other scripts are compared in the form that DNS knows:
+/// `bücher.example` is `xn--bcher-kva.example`.
 #[derive(Debug, Default)]
 pub struct DomainSet {
     exact: TextSet,
@@ -19,7 +20,7 @@ pub struct DomainSet {
 impl DomainSet {
     /// Whether the domain, or for entries with a leading dot one above it, is in the set.
     pub fn contains(&self, domain: &[u8]) -> bool {
-        let domain = domain.strip_suffix(b".").unwrap_or(domain);
+        let domain = &*idn::domain(domain.strip_suffix(b".").unwrap_or(domain));
         self.exact.contains(domain) || above(domain).any(|parent| self.below.contains(parent))
     }
 
@@ -35,9 +36,10 @@ impl DomainSet {
 
     /// Puts in an entry that [`parse_entry`] made.
     pub(super) fn insert(&mut self, entry: &str) -> Result<(), String> {
-        match entry.strip_prefix('.') {
-            Some(domain) => self.below.insert(domain.as_bytes())?,
-            None => self.exact.insert(entry.as_bytes())?,
+        let entry = &*idn::domain(entry.as_bytes());
+        match entry.strip_prefix(b".") {
+            Some(domain) => self.below.insert(domain)?,
+            None => self.exact.insert(entry)?,
         };
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::fold::TextSet;
-use super::{Fault, Of, address, domain, fold, lines, net, read};
+use super::{Fault, Of, address, domain, fold, idn, lines, net, read};
 use crate::value::Value;
 
 /// A map, ready for look-ups; shared by all threads.
@@ -106,8 +106,8 @@ impl Map {
             return Err(format!("the entry has more than {} bytes", super::ENTRY_BYTES_MAX));
         }
         let (_, new) = match &mut self.keys {
-            Keys::Address(keys) => keys.insert(address::parse_entry(key)?.as_bytes())?,
-            Keys::Domain(keys) => keys.insert(domain::parse_entry(key)?.as_bytes())?,
+            Keys::Address(keys) => keys.insert(&idn::address(address::parse_entry(key)?.as_bytes()))?,
+            Keys::Domain(keys) => keys.insert(&idn::domain(domain::parse_entry(key)?.as_bytes()))?,
             Keys::Text(keys) => keys.insert(fold::parse_entry(key)?.as_bytes())?,
             Keys::Net(nets) => nets.insert(net::parse_entry(key)?, self.values.len()),
         };
@@ -139,7 +139,7 @@ impl Nets {
 }
 
 fn find_address(keys: &TextSet, address: &[u8]) -> Option<usize> {
-    let address = address.strip_suffix(b".").unwrap_or(address);
+    let address = &*idn::address(address.strip_suffix(b".").unwrap_or(address));
     if let Some(number) = keys.find(if address.is_empty() { b"<>" } else { address }) {
         return Some(number);
     }
@@ -150,7 +150,7 @@ fn find_address(keys: &TextSet, address: &[u8]) -> Option<usize> {
 }
 
 fn find_domain(keys: &TextSet, domain: &[u8]) -> Option<usize> {
-    let domain = domain.strip_suffix(b".").unwrap_or(domain);
+    let domain = &*idn::domain(domain.strip_suffix(b".").unwrap_or(domain));
     let exact = keys.find(domain);
     exact.or_else(|| domain::above(domain).find_map(|parent| find_behind(keys, b".", parent)))
 }

@@ -46,6 +46,23 @@ fn nets() {
     assert!(all.contains(ip("255.255.255.255")) && all.contains(ip("ffff::")));
 }
 
+/// The same domain in both forms was two.
+#[test]
+fn domains_of_other_scripts_have_one_form() {
+    let forms = ["b\u{fc}cher.example", "B\u{dc}CHER.example", "xn--bcher-kva.example"];
+    for entry in &forms {
+        let domains = list(Of::Domain, &[entry]);
+        let below = list(Of::Domain, &[&format!(".{entry}")]);
+        let addresses = list(Of::Address, &[&format!("j\u{f6}rg@{entry}")]);
+        for asked in &forms {
+            assert!(has(&domains, asked), "{entry} {asked}");
+            assert!(has(&below, asked) && has(&below, &format!("mx.{asked}")), "{entry} {asked}");
+            assert!(has(&addresses, &format!("j\u{f6}rg@{asked}")), "{entry} {asked}");
+        }
+        assert!(!has(&domains, "b\u{f6}cher.example") && !has(&addresses, &format!("jorg@{entry}")));
+    }
+}
+
 #[test]
 fn domains() {
     let domains = list(Of::Domain, &["example.org", ".example.net", "Example.COM."]);

@@ -79,6 +79,8 @@ pub enum Unfit {
     NeedsUtf8,
     /// It needs 8BITMIME: 554 5.6.3.
     NeedsEightBit,
+    /// It says REQUIRETLS, and the server does not offer that inside TLS: 550 5.7.30 (RFC 8689, 4.2.1).
+    NeedsTls,
 }
 
 impl Unfit {
@@ -88,6 +90,9 @@ impl Unfit {
             Self::NeedsUtf8 => Reply::new(550, Enhanced::new(5, 6, 7), "The next hop does not take SMTPUTF8"),
             Self::NeedsEightBit => {
                 Reply::new(554, Enhanced::new(5, 6, 3), "The next hop does not take 8BITMIME")
+            }
+            Self::NeedsTls => {
+                Reply::new(550, Enhanced::new(5, 7, 30), "The next hop does not take REQUIRETLS over TLS")
             }
         }
     }
@@ -186,6 +191,7 @@ pub struct Client {
     known: Extensions,
     /// What of that may be used.
     offered: Extensions,
+    is_secure: bool,
     /// The attributes that the server takes with XCLIENT,
     xclient: Attributes,
     /// and with XFORWARD.
@@ -212,6 +218,7 @@ impl Client {
             usable: Extensions::ALL,
             known: Extensions::NONE,
             offered: Extensions::NONE,
+            is_secure: false,
             xclient: Attributes::default(),
             xforward: Attributes::default(),
             message_bytes_max: 0,

@@ -23,6 +23,11 @@ impl Client {
         self.state = State::Introducing(how);
     }
 
+    /// The connection is inside TLS, by STARTTLS or from its beginning, to a server whose name was proved: REQUIRETLS may be said.
+    pub const fn trust_tls(&mut self) {
+        self.is_secure = true;
+    }
+
     pub(super) fn unfit(&self, envelope: &Envelope, message_bytes: u64) -> Option<Unfit> {
         let lacks = |extension| !self.offered.has(extension);
         if self.message_bytes_max > 0 && !lacks(Extension::Size) && message_bytes > self.message_bytes_max {
@@ -31,6 +36,8 @@ impl Client {
             Some(Unfit::NeedsUtf8)
         } else if envelope.body == BodyType::EightBit && lacks(Extension::EightBitMime) {
             Some(Unfit::NeedsEightBit)
+        } else if envelope.requires_tls && (!self.is_secure || lacks(Extension::RequireTls)) {
+            Some(Unfit::NeedsTls)
         } else {
             None
         }

@@ -3,6 +3,7 @@
 use crate::address::{Mailbox, Path};
 use crate::envelope::{BodyType, Envelope};
 use crate::extension::{Extension, Extensions};
+use crate::notify::Return;
 use crate::stage::Stage;
 
 /// MAIL, RCPT for each recipient, DATA or BDAT; and how far they were sent and answered. Memory is kept from message to message.
@@ -54,10 +55,25 @@ impl Script {
         if offered.has(Extension::SmtpUtf8) && envelope.is_utf8 {
             self.text.extend_from_slice(b" SMTPUTF8");
         }
+        if offered.has(Extension::RequireTls) && envelope.requires_tls {
+            self.text.extend_from_slice(b" REQUIRETLS");
+        }
+        let has_dsn = offered.has(Extension::Dsn);
+        if has_dsn {
+            self.parameter(b" RET=", envelope.returns.map(Return::word));
+            self.parameter(b" ENVID=", envelope.envid());
+        }
         self.end();
-        for recipient in envelope.recipients() {
+        for (recipient, said) in envelope.recipients().zip(envelope.notices()) {
             self.text.extend_from_slice(b"RCPT TO:");
             self.mailbox(recipient);
+            if has_dsn {
+                if let Some(notify) = said.notify {
+                    self.text.extend_from_slice(b" NOTIFY=");
+                    notify.write(&mut self.text);
+                }
+                self.parameter(b" ORCPT=", said.orcpt);
+            }
             self.end();
         }
         match content {
@@ -70,6 +86,13 @@ impl Script {
             Content::Nothing => return,
         }
         self.end();
+    }
+
+    fn parameter(&mut self, keyword: &[u8], value: Option<&str>) {
+        if let Some(value) = value {
+            self.text.extend_from_slice(keyword);
+            self.text.extend_from_slice(value.as_bytes());
+        }
     }
 
     fn path(&mut self, path: Path<'_>) {

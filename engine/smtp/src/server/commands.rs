@@ -3,7 +3,7 @@
 use super::{Hello, Server, State, Transaction, replies};
 use crate::address::{Mailbox, Path};
 use crate::body::{BodyFault, Scanner};
-use crate::command::{Command, MailParameters};
+use crate::command::{Command, MailParameters, RcptParameters};
 use crate::extension::{Extension, Extensions};
 use crate::identity::{Attribute, Identity};
 use crate::reply::{Reply, code_of};
@@ -14,7 +14,7 @@ impl Server {
     pub(super) fn serve(&mut self, command: Command<'_>) {
         match command {
             Command::Mail(sender, parameters) => self.mail(sender, parameters),
-            Command::Rcpt(recipient) => self.rcpt(recipient),
+            Command::Rcpt(recipient, parameters) => self.rcpt(recipient, parameters),
             Command::Data => self.data(),
             Command::Bdat { bytes, is_last } => self.bdat(bytes, is_last),
             Command::StartTls => self.start_tls(),
@@ -41,7 +41,7 @@ impl Server {
         self.state = State::Judging(Stage::Helo);
     }
 
-    fn mail(&mut self, sender: Path<'_>, parameters: MailParameters) {
+    fn mail(&mut self, sender: Path<'_>, parameters: MailParameters<'_>) {
         match self.transaction {
             Transaction::Stranger => return self.say(&replies::HELLO_FIRST),
             Transaction::HasSender | Transaction::HasRecipients | Transaction::InChunks => {
@@ -57,23 +57,30 @@ impl Server {
         self.envelope.declared_bytes = parameters.declared_bytes;
         self.envelope.body = parameters.body.unwrap_or_default();
         self.envelope.is_utf8 = parameters.is_utf8;
+        self.envelope.requires_tls = parameters.requires_tls;
+        self.envelope.returns = parameters.returns;
+        if let Some(envid) = parameters.envid {
+            self.envelope.set_envid(envid);
+        }
         self.state = State::Judging(Stage::Mail);
     }
 
-    fn rcpt(&mut self, recipient: Mailbox<'_>) {
+    fn rcpt(&mut self, recipient: Mailbox<'_>, said: RcptParameters<'_>) {
         if !self.in_transaction() {
             return self.say(&replies::MAIL_FIRST);
         }
         if self.transaction == Transaction::InChunks {
             return self.say(&replies::CHUNKS_BEGUN);
         }
-        if recipient.is_utf8() && !self.envelope.is_utf8 {
+        let is_utf8 = recipient.is_utf8() || said.orcpt.is_some_and(|orcpt| !orcpt.is_ascii());
+        if is_utf8 && !self.envelope.is_utf8 {
             return self.say(&replies::NEEDS_UTF8);
         }
         if self.envelope.recipients().len() >= self.config.limits.recipients_max {
             return self.excess_recipient();
         }
         self.envelope.push_recipient(recipient);
+        self.envelope.set_notice(said);
         self.state = State::Judging(Stage::Rcpt);
     }
 
@@ -179,6 +186,8 @@ impl Server {
         let mut offered = self.config.extensions;
         if self.is_secure {
             offered = offered.without(Extension::StartTls);
+        } else {
+            offered = offered.without(Extension::RequireTls);
         }
         if !self.is_trusted {
             offered = offered.without(Extension::XClient).without(Extension::XForward);

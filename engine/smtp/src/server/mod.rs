@@ -445,7 +445,7 @@ impl Server {
         }
         let has_parameters = matches!(
             command,
-            Ok(Command::Mail(..) | Command::Rcpt(_) | Command::XClient(_) | Command::XForward(_))
+            Ok(Command::Mail(..) | Command::Rcpt(..) | Command::XClient(_) | Command::XForward(_))
         );
         if line_bytes > self.config.limits.command_line_bytes_max && !has_parameters {
             return self.bad_command(CommandFault::TooLong, line);
@@ -521,10 +521,17 @@ impl Server {
         within
     }
 
-    /// What commands may say. Whether a chunk or TLS may follow one, and who may speak for others, holds as EHLO offered it, through a
+    /// What commands may say. Whether a chunk or TLS may follow one, who may speak for others, and what TLS alone lets one
+    /// ask for, holds as EHLO offered it, through a
     /// reload too.
     fn understood(&self) -> Extensions {
-        let framing = [Extension::Chunking, Extension::StartTls, Extension::XClient, Extension::XForward];
+        let framing = [
+            Extension::Chunking,
+            Extension::StartTls,
+            Extension::RequireTls,
+            Extension::XClient,
+            Extension::XForward,
+        ];
         framing.into_iter().fold(self.config.extensions, |extensions, framing| {
             if self.offered.has(framing) { extensions.with(framing) } else { extensions.without(framing) }
         })
