@@ -24,6 +24,7 @@ use crate::lookups::{Lookups, Scanners, Sources};
 use crate::process::Process;
 use crate::rehearse::{Destination, Mail, Outcome, Rehearsal};
 use crate::ring::{self, Watch};
+use crate::tls::Agreed;
 
 /// The largest message that is read.
 const MESSAGE_BYTES_MAX: u64 = 256 * 1024 * 1024;
@@ -46,6 +47,7 @@ pub fn explain(args: &Explain) -> Exit {
     let mail = Mail {
         client: args.client,
         via: None,
+        tls: args.tls.clone().map(|version| Agreed { version: version.into(), ..Agreed::usual() }),
         helo: args.helo.clone(),
         sender: args.from.clone(),
         rcpts: args.rcpt.clone(),

@@ -7,7 +7,7 @@
 //! 4 session local decide lookups relay rehearse question counts
 //! 3 facts mail scheme generation process
 //! 2 dns clamd spool upstream
-//! 1 ring
+//! 1 tls ring
 //! 0 limits clock id log metrics http table wire
 //! ```
 
@@ -51,5 +51,6 @@ pub mod show;
 pub mod simulate;
 pub mod spool;
 pub mod table;
+pub mod tls;
 pub mod upstream;
 pub mod wire;

@@ -205,3 +205,15 @@ pub const AUTH_THREADS_MAX: usize = 16;
 pub const AUTH_REASON_BYTES_MAX: usize = 400;
 /// Names about which a DNS list is asked for one message.
 pub const DNSBL_NAMES_MAX: usize = 50;
+/// How long a handshake of TLS may take, all of it, on either side; where a command is waited for less long, no longer than that.
+pub const TLS_HANDSHAKE_WITHIN: Duration = Duration::from_secs(30);
+/// How much of a message is sealed before it is written, in bytes.
+pub const TLS_WRITE_BYTES: usize = 64 << 10;
+/// Room for records that is kept between writes, in bytes: that of replies.
+pub const TLS_SPARE_BYTES: usize = 1 << 10;
+/// The largest file of certificates or keys, in bytes: five times what a host trusts.
+pub const TLS_FILE_BYTES_MAX: usize = 1 << 20;
+/// Sessions of TLS with servers that a pool keeps to take them up again.
+pub const TLS_SESSIONS_KEPT: usize = 256;
+/// How often the files of certificates are looked at for changes.
+pub const TLS_FILES_EVERY: Duration = Duration::from_secs(2);
