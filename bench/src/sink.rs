@@ -20,7 +20,7 @@ use weir_smtp::server::ServerLimits;
 use weir_smtp::{Envelope, Extension, Extensions, ServerConfig};
 
 use crate::dice::Dice;
-use crate::tls::{self, Link};
+use crate::tls;
 use crate::value::{real, size};
 use crate::{Result, orders, stand_in};
 use fault::Faults;
@@ -93,7 +93,7 @@ struct Sink {
     faults: RefCell<Faults>,
     server: Arc<ServerConfig>,
     /// `None` without --tls.
-    tls: Option<Arc<rustls::ServerConfig>>,
+    tls: Option<Arc<weir::tls::Keyring>>,
     watch: Watch,
     dice: RefCell<Dice>,
     ledger: RefCell<Ledger>,
@@ -259,7 +259,7 @@ async fn accept_always(sink: Rc<Sink>, listener: Listener) {
         }
         let of_session = Rc::clone(&sink);
         ring::spawn(async move {
-            Session::new(Rc::clone(&of_session), Link::plain(stream)).serve().await;
+            Session::new(Rc::clone(&of_session), weir::tls::Link::plain(stream)).serve().await;
             of_session.open.set(of_session.open.get() - 1);
         });
         while sink.open.get() >= SESSIONS_MAX {

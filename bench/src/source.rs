@@ -50,7 +50,7 @@ struct Load {
     client: Arc<ClientConfig>,
     watch: Watch,
     /// `None` without --starttls.
-    tls: Option<Arc<rustls::ClientConfig>>,
+    tls: Option<Arc<weir::tls::Hop>>,
     letters: Letters,
     envelopes: Envelopes,
     dice: RefCell<Dice>,

@@ -62,7 +62,7 @@ impl Callouts {
         let mut tried = Vec::new();
         for _ in 0..=service.pool.spec.retry {
             let Ok(ticket) = service.pool.acquire(&tried).await else { break };
-            match self.connections.deliver(&ticket, &parcel, &mut reply).await {
+            match self.connections.deliver(&ticket, &parcel, &mut reply).await.sent {
                 Sent::Accepted => return Verdict::Valid,
                 Sent::Refused if reply.starts_with(b"5") => return Verdict::Invalid,
                 // It knows the recipient or not, and does not say so now (greylisting, a full mailbox): nor would another.

@@ -200,6 +200,9 @@ pub struct Explain {
     /// The client's address.
     #[arg(long, value_name = "IP")]
     pub client: IpAddr,
+    /// The client is inside TLS, of this version.
+    #[arg(long, value_name = "VERSION", num_args = 0..=1, default_missing_value = "TLSv1.3")]
+    pub tls: Option<String>,
     /// What the client says in EHLO.
     #[arg(long, value_name = "NAME", default_value = "client.example.net")]
     pub helo: String,

@@ -7,9 +7,11 @@ mod declared;
 mod dnsbl;
 mod faults;
 mod memory;
+mod tls;
 mod zones;
 
 pub(crate) use args::Args;
+pub use tls::{Secrets, out_of_time};
 pub(crate) use zones::read_file as read_zone_file;
 
 use std::net::SocketAddr;
@@ -193,15 +195,20 @@ pub(crate) struct Bindings {
     questions: Vec<Question>,
 }
 
-/// Binds a plan's declarations; its DNS lists have no zone files.
+/// Binds a plan's declarations, for one that does not serve: without certificates and keys, its DNS lists without zone files.
 pub fn generation(plan: Arc<Plan>, base: &Base<'_>) -> Generation {
     generation_with(plan, Vec::new(), base)
 }
 
-/// Binds a plan's declarations, with the zone files that were read with it.
+/// Binds a plan's declarations, with the zone files that were read with it, for one that does not serve.
 pub fn generation_with(plan: Arc<Plan>, zones: Vec<ZoneFile>, base: &Base<'_>) -> Generation {
+    serving(plan, zones, &Secrets::default(), base)
+}
+
+/// Binds a plan's declarations to serve.
+pub fn serving(plan: Arc<Plan>, zones: Vec<ZoneFile>, secrets: &Secrets, base: &Base<'_>) -> Generation {
     let listeners = plan.declared("listener").map(|(_, declared)| {
-        let mut listener = declared::listener(declared, base.host_name);
+        let mut listener = declared::listener(declared, base.host_name, secrets);
         base.overrides.listener(&mut listener);
         Arc::new(listener)
     });
@@ -209,7 +216,7 @@ pub fn generation_with(plan: Arc<Plan>, zones: Vec<ZoneFile>, base: &Base<'_>) -
     let pools: Vec<_> = plan
         .declared("pool")
         .map(|(_, declared)| {
-            let mut spec = declared::pool(declared);
+            let mut spec = declared::pool(declared, secrets);
             base.overrides.pool(&mut spec);
             let older = base.older.and_then(|older| older.pool(&spec.name));
             Pool::new(spec, older.map(|pool| &**pool))

@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use weir_lang::fileset::Files;
 
 use crate::clock::Clock;
-use crate::config::{self, Base, Overrides};
+use crate::config::{self, Base, Overrides, Secrets};
 use crate::generation::{Generation, Reread, ZoneFile};
 use crate::limits::{LISTEN_BACKLOG, RELOAD_POLL, RELOAD_TAKEN_WITHIN};
 use crate::log::{Log, Writer};
@@ -30,7 +30,7 @@ use crate::shard::{self, Progress, Served, Sockets, Start};
 use crate::simulate;
 use crate::store::{Keeper, Place};
 use crate::upstream::check;
-use crate::upstream::pool::{CheckSpec, Pool, Server};
+use crate::upstream::pool::{CheckSpec, Pool, PoolTls, Server};
 
 /// Where rule files are.
 #[derive(Clone)]
@@ -107,6 +107,7 @@ pub struct Control {
 struct Check {
     server: Arc<Server>,
     spec: CheckSpec,
+    tls: PoolTls,
     task: AbortHandle,
 }
 
@@ -114,6 +115,7 @@ impl Check {
     /// Whether this pool wants its server checked, and just so.
     fn is_wanted(&self, pool: &Pool) -> bool {
         pool.spec.check.as_ref() == Some(&self.spec)
+            && pool.spec.tls.is(&self.tls)
             && pool.members.iter().any(|member| Arc::ptr_eq(&member.server, &self.server))
     }
 }
@@ -191,6 +193,11 @@ impl Control {
         self.served.borrow().clone()
     }
 
+    /// The time, in seconds since 1970.
+    pub fn unix_s(&self) -> u64 {
+        self.clock.unix_s()
+    }
+
     /// Open sessions on all shards.
     pub fn sessions(&self) -> usize {
         self.progress.iter().map(|progress| progress.sessions.load(Relaxed)).sum()
@@ -228,7 +235,11 @@ impl Control {
             return Err(Refused::Unavailable(String::from("no rules served before these")));
         };
         let now = self.served();
-        let rules = Rules { plan: Arc::clone(&before.plan), zones: before.zones.clone() };
+        let rules = Rules {
+            plan: Arc::clone(&before.plan),
+            zones: before.zones.clone(),
+            secrets: Secrets::of(&before),
+        };
         let served = publishable(self.next_of(rules, &now), Some(&now), self.setup.shards)?;
         // Its lists may be old by now: the next look reads all of their files.
         let served = Served { loaded: SystemTime::UNIX_EPOCH, ..served };
@@ -245,7 +256,7 @@ impl Control {
             host_name: &self.process.host_name,
             overrides: &self.setup.overrides,
         };
-        config::generation_with(rules.plan, rules.zones, &base)
+        config::serving(rules.plan, rules.zones, &rules.secrets, &base)
     }
 
     /// Counts a change of the rules and says it in the log.
@@ -381,7 +392,7 @@ impl Control {
             std::rc::Rc::clone(&self.log),
         );
         let task = tokio::task::spawn_local(watching).abort_handle();
-        Check { server: Arc::clone(server), spec: spec.clone(), task }
+        Check { server: Arc::clone(server), spec: spec.clone(), tls: pool.spec.tls.clone(), task }
     }
 
     /// What serves, for one who looks from another thread.
@@ -422,21 +433,23 @@ fn place(generation: &Generation, setup: &Setup) -> Place {
     generation.memory.place.clone().unwrap_or_else(default)
 }
 
-/// Rules, and the zone files that were read with them.
+/// Rules, and the files that were read with them.
 struct Rules {
     plan: Arc<weir_lang::plan::Plan>,
     zones: Vec<ZoneFile>,
+    secrets: Secrets,
 }
 
 /// Reads, checks and tests rule files; zone files that are as they were are not read.
 fn load(files: &RuleFiles, zones: &[ZoneFile], tested: bool) -> Result<Rules, Refused> {
-    let loaded = match files {
-        RuleFiles::Disk(paths) => config::load_after(paths, zones).map_err(Refused::Rules)?,
-        RuleFiles::Given { root, files } => config::load_from_after([*root], &**files, zones),
+    let (mut loaded, files): (_, &dyn Files) = match files {
+        RuleFiles::Disk(paths) => (config::load_after(paths, zones).map_err(Refused::Rules)?, &config::Disk),
+        RuleFiles::Given { root, files } => (config::load_from_after([*root], &**files, zones), &**files),
     };
+    let secrets = loaded.unlock(files);
     let shown = loaded.render(weir_lang::diagnostic::render::Style::Plain);
     let plan = loaded.plan.ok_or(Refused::Rules(shown))?;
-    let rules = Rules { plan, zones: loaded.zones };
+    let rules = Rules { plan, zones: loaded.zones, secrets };
     if tested {
         let report = simulate::run_tests_with(&rules.plan, &rules.zones, None);
         if let Some(failures) = report.failures() {
@@ -452,7 +465,8 @@ fn first(setup: &Setup, process: &Process) -> Result<Served, Refused> {
     let began = SystemTime::now();
     let rules = load(&setup.files, &[], setup.tested)?;
     let base = Base { number: 1, older: None, host_name: &process.host_name, overrides: &setup.overrides };
-    let served = publishable(config::generation_with(rules.plan, rules.zones, &base), None, setup.shards)?;
+    let generation = config::serving(rules.plan, rules.zones, &rules.secrets, &base);
+    let served = publishable(generation, None, setup.shards)?;
     Ok(Served { loaded: began, ..served })
 }
 

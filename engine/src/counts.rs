@@ -58,6 +58,7 @@ pub struct Counts {
     deliveries: Cells<Counter>,
     recipients: Cells<Counter>,
     sessions: Cells<Timer>,
+    handshakes: Cells<Counter>,
 }
 
 impl Counts {
@@ -83,6 +84,7 @@ impl Counts {
             deliveries: Cells::new(&names::DELIVERIES),
             recipients: Cells::new(&names::RECIPIENTS),
             sessions: Cells::new(&names::SESSION_DURATION),
+            handshakes: Cells::new(&names::TLS_HANDSHAKES),
         }
     }
 
@@ -101,6 +103,11 @@ impl Counts {
     /// A connection was accepted.
     pub fn connection(&self, listener: &str) {
         self.count(&self.connections, &[listener]);
+    }
+
+    /// A client has come into TLS, or not.
+    pub fn handshake(&self, listener: &str, result: &str, version: &str) {
+        self.count(&self.handshakes, &[listener, result, version]);
     }
 
     /// A connection was turned away.

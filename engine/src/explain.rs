@@ -25,6 +25,7 @@ use crate::lookups::{Lookups, Scanners, Sources};
 use crate::process::Process;
 use crate::rehearse::{Destination, Mail, Outcome, Rehearsal};
 use crate::ring::{self, Watch};
+use crate::tls::Agreed;
 use crate::upstream::connection::Connections;
 
 /// The largest message that is read.
@@ -48,6 +49,7 @@ pub fn explain(args: &Explain) -> Exit {
     let mail = Mail {
         client: args.client,
         via: None,
+        tls: args.tls.clone().map(|version| Agreed { version: version.into(), ..Agreed::usual() }),
         helo: args.helo.clone(),
         sender: args.from.clone(),
         rcpts: args.rcpt.clone(),

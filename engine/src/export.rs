@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::generation::Listener;
 use crate::http::Pages;
 use crate::metrics::{Metric, Registry, names};
 use crate::shard::Served;
@@ -41,6 +42,7 @@ static PULLED: &[&Metric] = &[
     &names::SESSIONS,
     &names::LIST_ENTRIES,
     &names::DNSBL_HEALTHY,
+    &names::TLS_CERTIFICATE_EXPIRY,
 ];
 
 /// Registers what the process has.
@@ -89,6 +91,9 @@ pub fn generation(registry: &Registry, served: &Served) {
     for list in served.generation.dns_lists().filter(|list| !list.files.is_empty()) {
         dnsbl(registry, served, &list.name);
     }
+    for listener in &served.generation.listeners {
+        export_certificates(registry, listener);
+    }
     for (label, room) in served.rooms.iter() {
         let room = Arc::clone(room);
         registry.pulled(&names::SESSIONS, &[label], move || whole(room.sessions() as u64));
@@ -123,6 +128,18 @@ fn export_pool(registry: &Registry, pool: &Arc<Pool>) {
     registry.pulled(&names::POOL_EMPTY, &[name], of(|pool| pool.room.empty.load(Relaxed)));
     for member in &pool.members {
         export_server(registry, name, &member.server);
+    }
+}
+
+/// When each certificate ends to hold; they may be exchanged while the listener serves.
+fn export_certificates(registry: &Registry, listener: &Listener) {
+    let Some(keys) = listener.tls.as_ref().and_then(|tls| tls.keys.as_ref()) else { return };
+    for (index, pair) in keys.pairs.iter().enumerate() {
+        let keys = Arc::clone(keys);
+        registry.pulled(&names::TLS_CERTIFICATE_EXPIRY, &[&listener.label, &pair.certificate], move || {
+            let not_after = keys.certificates().all().get(index).map(|certificate| certificate.not_after);
+            whole(not_after.and_then(|time| u64::try_from(time).ok()).unwrap_or_default())
+        });
     }
 }
 

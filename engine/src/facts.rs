@@ -27,6 +27,7 @@ use crate::generation::{Generation, Listener, Reread};
 use crate::mail::Message;
 use crate::process::Process;
 use crate::scheme::Phase;
+use crate::tls::Agreed;
 
 /// A mailbox as the client wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,6 +106,8 @@ pub struct Facts {
     pub conduct: Conduct,
     /// Messages of this session before this one.
     pub messages: u32,
+    /// What the handshake of TLS has agreed on; none outside TLS.
+    pub tls: Option<Box<Agreed>>,
     /// What the client calls itself.
     pub helo: Vec<u8>,
     /// The sender.
@@ -164,6 +167,7 @@ impl Facts {
             unknown_rcpts: 0,
             conduct: Conduct::default(),
             messages: 0,
+            tls: None,
             helo: Vec::new(),
             sender: Mailbox::default(),
             declared_size: None,

@@ -22,6 +22,7 @@ use crate::auth::Method;
 use crate::clamd;
 use crate::dns::{Health, Listing, TestPoints};
 use crate::store::{self, Greylist};
+use crate::tls::{Keyring, Mode};
 use crate::upstream::pool::{FixedReply, Pool};
 
 pub use zone_file::{Stamp, ZoneFile, stamp};
@@ -396,6 +397,8 @@ pub struct Listener {
     pub from: Vec<String>,
     /// How it is told who a client is, by the peers in `from`.
     pub client: Introductions,
+    /// Whether it speaks TLS, and how.
+    pub tls: Option<ListenerTls>,
     /// Most sessions at once.
     pub sessions: usize,
     /// Most sessions at once of one key.
@@ -440,6 +443,15 @@ pub struct Introductions {
     pub xclient: bool,
     /// By XFORWARD.
     pub xforward: bool,
+}
+
+/// A listener's TLS.
+#[derive(Clone, Debug)]
+pub struct ListenerTls {
+    /// When.
+    pub mode: Mode,
+    /// With which certificates; none where nobody connects (`weir test`, `weir explain`).
+    pub keys: Option<Arc<Keyring>>,
 }
 
 /// Whose sessions are counted together.

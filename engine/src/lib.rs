@@ -7,7 +7,7 @@
 //! 4 session local decide lookups relay rehearse question counts
 //! 3 facts mail scheme generation process
 //! 2 dns clamd spool store upstream
-//! 1 ring
+//! 1 tls ring
 //! 0 limits clock id log metrics http table wire
 //! ```
 
@@ -54,5 +54,6 @@ pub mod simulate;
 pub mod spool;
 pub mod store;
 pub mod table;
+pub mod tls;
 pub mod upstream;
 pub mod wire;

@@ -229,3 +229,16 @@ pub const STORE_KEPT_FROM: Duration = Duration::from_mins(1);
 pub const STORE_SWEEP_EVERY: Duration = Duration::from_mins(10);
 /// Memory that the file's pages may take, in bytes.
 pub const STORE_CACHE_BYTES: usize = 4 << 20;
+
+/// How long a handshake of TLS may take, all of it, on either side; where a command is waited for less long, no longer than that.
+pub const TLS_HANDSHAKE_WITHIN: Duration = Duration::from_secs(30);
+/// How much of a message is sealed before it is written, in bytes.
+pub const TLS_WRITE_BYTES: usize = 64 << 10;
+/// Room for records that is kept between writes, in bytes: that of replies.
+pub const TLS_SPARE_BYTES: usize = 1 << 10;
+/// The largest file of certificates or keys, in bytes: five times what a host trusts.
+pub const TLS_FILE_BYTES_MAX: usize = 1 << 20;
+/// Sessions of TLS with servers that a pool keeps to take them up again.
+pub const TLS_SESSIONS_KEPT: usize = 256;
+/// How often the files of certificates are looked at for changes.
+pub const TLS_FILES_EVERY: Duration = Duration::from_secs(2);

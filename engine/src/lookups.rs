@@ -405,6 +405,8 @@ impl Greet {
         let usual = || format!("{} ESMTP", facts.listener.name);
         match self.teaser.as_deref() {
             Some("") => Vec::new(),
+            // It would have to be sealed, which the wait does not know how to.
+            _ if facts.tls.is_some() => Vec::new(),
             Some(text) => format!("220-{text}\r\n").into_bytes(),
             None => format!("220-{}\r\n", usual()).into_bytes(),
         }

@@ -18,11 +18,12 @@ use crate::auth::{Client, Finding};
 use crate::counts::result_word;
 use crate::decide::{Gather, decide, survey};
 use crate::facts::{Facts, Mailbox, shown};
-use crate::generation::{Act, Generation, Refusal};
+use crate::generation::{Act, Generation, ListenerTls, Refusal};
 use crate::mail::{self, Message};
 use crate::process::Process;
 use crate::scheme::Phase;
 use crate::scheme::verbs::Verb;
+use crate::tls::{Agreed, Mode};
 
 /// What is sent and by whom.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Mail {
     pub client: IpAddr,
     /// The peer that connects and speaks for it, if it does not connect itself.
     pub via: Option<IpAddr>,
+    /// What its handshake of TLS has agreed on; in plain when there is none, unless the listener takes nobody so.
+    pub tls: Option<Agreed>,
     /// What it says in EHLO.
     pub helo: String,
     /// The sender; empty for `<>`.
@@ -209,6 +212,9 @@ impl<G: Gather> Rehearsal<G> {
             return;
         }
         self.facts.conduct = mail.conduct;
+        let is_offered = |tls: &ListenerTls| tls.mode == Mode::Offered;
+        let must_be = !self.facts.listener.tls.as_ref().is_none_or(is_offered);
+        self.facts.tls = mail.tls.clone().or_else(|| must_be.then(Agreed::usual)).map(Box::new);
         self.facts.helo = mail.helo.clone().into_bytes();
         if !self.early_phase(Phase::Helo, coverage).await {
             return;

@@ -16,7 +16,7 @@ use crate::id::Id;
 use crate::limits::RETRY_WITHIN;
 use crate::local::Local;
 use crate::log::Event;
-use crate::upstream::connection::{self, Sent};
+use crate::upstream::connection::{self, Delivery, Sent};
 use crate::upstream::pool::{FixedReply, Pool, Server};
 use crate::wire::Chunk;
 
@@ -42,8 +42,8 @@ pub struct Parcel<'a> {
 
 /// What became of it.
 pub enum Handed {
-    /// This server answered.
-    Answered(Arc<Server>),
+    /// This server answered, inside TLS of this version or in plain.
+    Answered(Arc<Server>, Option<&'static str>),
     /// None did; this is to be said.
     Failed(FixedReply),
 }
@@ -76,23 +76,26 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: &Parcel<'_>, reply: &
         let server = Arc::clone(ticket.server());
         let began = Instant::now();
         let was_untold = server.is_untold.load(Relaxed);
-        let sent = local.connections.deliver(&ticket, &parcel, reply).await;
+        let Delivery { sent, tls, fallback } = local.connections.deliver(&ticket, &parcel, reply).await;
         if !was_untold && server.is_untold.load(Relaxed) {
             event("untold").field("server", &server.name).field("reason", "does not offer XFORWARD").emit();
+        }
+        if let Some(reason) = fallback {
+            event("tls_fallback").field("server", &server.name).field("reason", reason).emit();
         }
         local.counts().server_took(&pool.spec.name, began.elapsed());
         match sent {
             Sent::Accepted => {
                 server.accepted.fetch_add(1, Relaxed);
-                return Handed::Answered(server);
+                return Handed::Answered(server, tls);
             }
             Sent::Refused => {
                 server.refused.fetch_add(1, Relaxed);
-                return Handed::Answered(server);
+                return Handed::Answered(server, tls);
             }
             Sent::Busy => {
                 server.refused.fetch_add(1, Relaxed);
-                busy = Some(server);
+                busy = Some(Handed::Answered(server, tls));
             }
             Sent::NotTaken(reason) => broken(event("server_failed"), &server, "retry", &reason),
             Sent::Unsure(reason) => {
@@ -107,8 +110,8 @@ pub async fn send(local: &Local, pool: &Arc<Pool>, parcel: &Parcel<'_>, reply: &
         tried.push(ticket.member());
     }
     // Those that failed after it have left its reply as it was.
-    if let Some(server) = busy {
-        return Handed::Answered(server);
+    if let Some(busy) = busy {
+        return busy;
     }
     pool.room.empty.fetch_add(1, Relaxed);
     Handed::Failed(pool.spec.empty.clone())

@@ -5,6 +5,8 @@
 
 mod zones;
 
+pub mod certificates;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;

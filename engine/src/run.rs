@@ -80,8 +80,9 @@ async fn serve(args: Run, writer: &Writer, clock: &Clock) -> Exit {
     let serving =
         tokio::task::spawn_local(admin::serve(admin_socket, Rc::clone(&control), Rc::clone(&edits)));
     let rereading = tokio::task::spawn_local(reread::watch(Rc::clone(&control), edits));
+    let renewing = tokio::task::spawn_local(reread::certificates::watch(Rc::clone(&control)));
     signals.wait_for_end(&control).await;
-    for task in [serving, rereading] {
+    for task in [serving, rereading, renewing] {
         task.abort();
         // It has let go of the control when it has ended.
         let _aborted = task.await;

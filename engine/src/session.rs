@@ -17,6 +17,7 @@ pub mod proxied;
 mod report;
 mod ruling;
 mod seat;
+mod secure;
 mod transaction;
 
 use std::rc::Rc;
@@ -38,6 +39,7 @@ use crate::local::Local;
 use crate::lookups::Lookups;
 use crate::ring::{Due, Stream, Watched};
 use crate::scheme::Phase;
+use crate::tls::Link;
 use held::Held;
 use identity::Own;
 use ruling::Ruling;
@@ -46,7 +48,7 @@ use transaction::Transaction;
 /// A session.
 pub struct Session {
     local: Rc<Local>,
-    stream: Rc<Stream>,
+    link: Link,
     watched: Watched,
     seat: Seat,
     id: Id,
@@ -75,12 +77,12 @@ impl Session {
     /// A session on a connection that has its seat.
     pub fn new(local: Rc<Local>, stream: Stream, seat: Seat, facts: Facts) -> Self {
         let watched = stream.watch(&local.watch);
-        let stream = Rc::new(stream);
+        let link = Link::plain(stream);
         let scratch = facts.generation.plan.scratch();
         Self {
             id: local.next_id(),
             server: Server::new(Arc::clone(&facts.listener.server)),
-            lookups: Lookups::new(Rc::clone(&local.sources), Some(Rc::clone(&stream))),
+            lookups: Lookups::new(Rc::clone(&local.sources), Some(Rc::clone(link.stream()))),
             input: Input::default(),
             transaction: Transaction::new(&local.store),
             held: None,
@@ -88,7 +90,7 @@ impl Session {
             due: None,
             began: Instant::now(),
             local,
-            stream,
+            link,
             watched,
             seat,
             facts,
@@ -99,6 +101,10 @@ impl Session {
     /// Serves the client until it or we have had enough; `open` is dropped then. In a box, because a future holds its arguments twice.
     pub async fn serve(mut self: Box<Self>, open: impl Sized) {
         self.log_connect();
+        if self.is_implicit() && !Box::pin(self.secure()).await {
+            self.log_disconnect();
+            return;
+        }
         loop {
             let need = self.server.next(&mut self.input);
             if self.facts.conduct != self.server.conduct() {
@@ -117,8 +123,13 @@ impl Session {
                     self.transaction.drop_message();
                     self.log_spoiled(fault);
                 }
-                // No listener offers STARTTLS, so nobody asks for it.
-                Need::Secure | Need::Close => {
+                // In a box, because it is done once, and the room for it would be held ever after.
+                Need::Secure => {
+                    if !self.flush().await || !Box::pin(self.secure()).await {
+                        break;
+                    }
+                }
+                Need::Close => {
                     self.say_last().await;
                     break;
                 }
@@ -152,7 +163,7 @@ impl Session {
         };
         self.watched.arm_read_until(within, due);
         self.watched.set_interruptible(!self.server.in_transaction());
-        let (read, buffer) = self.stream.read(self.input.lend(0), RECEIVE_BUFFER_BYTES).await;
+        let (read, buffer) = self.link.read(self.input.lend(0), RECEIVE_BUFFER_BYTES).await;
         self.watched.set_interruptible(false);
         self.watched.disarm();
         self.input.restore(buffer);
@@ -173,7 +184,7 @@ impl Session {
         let output = std::mem::take(self.server.output());
         self.watched.arm_write(self.facts.listener.timeouts.write);
         // The client's answer tells that it has come; the next reply waits for this one.
-        let (written, spare) = self.stream.post(output).await;
+        let (written, spare) = self.link.post(output).await;
         self.watched.disarm();
         *self.server.output() = spare;
         written.is_ok()
@@ -184,7 +195,7 @@ impl Session {
         let output = std::mem::take(self.server.output());
         self.watched.arm_write(self.facts.listener.timeouts.write);
         // One that does not listen any more is gone all the same.
-        let (_gone, _) = self.stream.write_all(output).await;
+        let (_gone, _) = self.link.write_last(output).await;
         self.watched.disarm();
     }
 

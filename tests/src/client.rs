@@ -82,17 +82,7 @@ impl Client {
 
     /// Reads a reply, of several lines if it has them.
     pub fn reply(&mut self) -> io::Result<Reply> {
-        let mut lines: Vec<String> = Vec::new();
-        loop {
-            let line = self.line()?;
-            let last = line.as_bytes().get(3) != Some(&b'-');
-            let code = line.get(..3).and_then(|code| code.parse().ok());
-            let code = code.ok_or_else(|| io::Error::other(format!("no reply: {line:?}")))?;
-            lines.push(line);
-            if last {
-                return Ok(Reply { code, text: lines.join("\n") });
-            }
-        }
+        read_reply(&mut self.stream)
     }
 
     /// MAIL, RCPT and DATA, each waited for; the first refusal comes back, else the 354.
@@ -115,6 +105,24 @@ impl Client {
         }
         self.write(message.as_bytes())?;
         self.command(".")
+    }
+}
+
+/// Reads a reply, of several lines if it has them.
+pub(crate) fn read_reply(from: &mut impl BufRead) -> io::Result<Reply> {
+    let mut lines: Vec<String> = Vec::new();
+    loop {
+        let mut line = String::new();
+        if from.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let last = line.as_bytes().get(3) != Some(&b'-');
+        lines.push(line.trim_end().to_owned());
+        if last {
+            let code = line.get(..3).and_then(|code| code.parse().ok());
+            let code = code.ok_or_else(|| io::Error::other(format!("no reply: {line:?}")))?;
+            return Ok(Reply { code, text: lines.join("\n") });
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod daemons;
 mod folder;
 mod hop;
 mod net;
+mod openssl;
 mod process;
 pub mod rules;
 mod sender;
@@ -32,6 +33,7 @@ pub use daemons::{
 pub use folder::{Folder, repository};
 pub use hop::Hop;
 pub use net::Loopback;
+pub use openssl::{Keys, TlsClient, s_client};
 pub use process::{Process, run};
 pub use sender::{Outcome, Plan, Sender};
 pub use sink::{Received, Sink, SinkReplies};

@@ -30,8 +30,8 @@ const LAYERS: &[Layer] = &[
         ],
     },
     Layer { name: "facts", modules: &["facts", "process", "generation", "auth", "mail", "scheme"] },
-    Layer { name: LEAVES, modules: &["dns", "clamd", "tls", "spool", "store", "upstream"] },
-    Layer { name: "ring", modules: &["ring"] },
+    Layer { name: LEAVES, modules: &["dns", "clamd", "spool", "store", "upstream"] },
+    Layer { name: "ring", modules: &["tls", "ring"] },
     Layer {
         name: "base",
         modules: &["http", "metrics", "log", "id", "cache", "clock", "table", "wire", "limits"],
@@ -286,7 +286,7 @@ fn each_check_can_fail() {
     let lines = |faults: Vec<Fault>| faults.iter().map(|fault| fault.line).collect::<Vec<_>>();
 
     assert_eq!(lines(layer_faults(&ring("//! x\nuse crate::limits;\nuse crate::shard::Shard;"))), [3]);
-    assert_eq!(lines(layer_faults(&dns("use crate::{ring, tls::{A, b}, dns};"))), [1], "leaves are apart");
+    assert_eq!(lines(layer_faults(&dns("use crate::{ring, spool::{A, b}, dns};"))), [1], "leaves are apart");
     assert_eq!(lines(layer_faults(&dns("\nfn f() { crate::session::run() }"))), [2]);
     assert_eq!(lines(layer_faults(&dns("\n\nuse super::super::session::run;"))), [3]);
     assert_eq!(lines(layer_faults(&Source::new("engine/src/helpers.rs", ""))), [1], "an unknown module");

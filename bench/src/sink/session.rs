@@ -4,11 +4,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use weir::ring::Watched;
+use weir::tls::Link;
 use weir_smtp::{Answer, Enhanced, Input, Need, Reply, Server, Stage};
 
 use super::Sink;
 use super::fault::{Fate, Point};
-use crate::tls::Link;
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 << 10;
@@ -84,13 +84,11 @@ impl Session {
     }
 
     async fn secure(&mut self) -> Then {
-        let Some(config) = self.sink.tls.clone() else { return Then::End };
+        let Some(keys) = self.sink.tls.clone() else { return Then::End };
         if self.flush().await == Then::End {
             return Then::End;
         }
-        self.watched.arm_read(WRITE_WITHIN);
-        let secured = self.link.secure_as_server(&config).await;
-        self.watched.disarm();
+        let secured = self.link.accept(&keys, Vec::new(), &self.watched, WRITE_WITHIN).await;
         let mut counts = self.sink.counts.borrow_mut();
         if secured.is_err() {
             counts.handshakes_failed += 1;

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use weir::ring::{Segment, Segments, Stream, Watched};
-use weir_smtp::reply::ReplyScanner;
-use weir_smtp::{Client, ClientNeed, Envelope, Extension, Extensions, Input, Outcome, Stage};
+use weir::tls::Link;
+use weir_smtp::{Client, ClientNeed, Envelope, Extension, Extensions, Input, Outcome, Stage, StartTls};
 
 use super::Load;
 use super::letter::{Content, Letter};
 use super::load::Origin;
 use super::tally::{Fate, Kind};
-use crate::tls::Link;
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 4 << 10;
@@ -37,7 +36,6 @@ pub(super) struct Session {
     client: Client,
     input: Input,
     segments: Segments,
-    is_secure: bool,
     /// The whole message of the running attempt was written.
     is_sent: bool,
     /// Attempts on it.
@@ -65,7 +63,6 @@ impl Session {
             link: Link::plain(stream),
             input: Input::default(),
             segments: Segments::default(),
-            is_secure: false,
             is_sent: false,
             attempts: 0,
         })
@@ -92,43 +89,15 @@ impl Session {
     /// Goes on until the session is open, inside TLS if that was asked for; what else the machine says instead.
     pub(super) async fn greet(&mut self) -> io::Result<ClientNeed> {
         let need = self.advance().await?;
-        if need != ClientNeed::Ready || self.is_secure || self.load.tls.is_none() {
+        if need != ClientNeed::Secure {
             return Ok(need);
         }
-        self.secure().await?;
+        let Some(hop) = self.load.tls.clone() else { return Ok(need) };
+        let options = &self.load.options;
+        let done = self.link.connect(&hop, options.to.ip(), &self.watched, options.timeout).await;
+        done.map_err(|error| io::Error::other(error.to_string()))?;
+        self.client.secured();
         self.advance().await
-    }
-
-    /// STARTTLS, the handshake, and a new machine, which takes the reply to STARTTLS for its greeting: all begins anew (RFC 3207, 4.2).
-    async fn secure(&mut self) -> io::Result<()> {
-        let Some(config) = self.load.tls.clone() else { return Ok(()) };
-        if !self.client.offered().has(Extension::StartTls) {
-            return Err(io::Error::other("the server does not offer STARTTLS"));
-        }
-        self.watched.arm_read(self.load.options.timeout);
-        self.link.write_all(b"STARTTLS\r\n".to_vec()).await.0?;
-        let (mut reply, mut scanner) = (Vec::new(), ReplyScanner::default());
-        let end = loop {
-            if let Some(end) = scanner.scan(&reply).map_err(io::Error::other)? {
-                break end;
-            }
-            let (read, longer) = self.link.read(reply, READ_BYTES).await;
-            reply = longer;
-            if read? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-        };
-        // What follows the reply in the clear was not said by the server that we will shake hands with.
-        if end.code != 220 || end.bytes != reply.len() {
-            return Err(io::Error::other("the server refuses STARTTLS"));
-        }
-        let secured = self.link.secure_as_client(&config).await;
-        self.watched.disarm();
-        secured?;
-        self.is_secure = true;
-        self.client = self.load.new_client();
-        self.input.push(&reply);
-        Ok(())
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -297,7 +266,8 @@ impl Session {
 impl Load {
     /// A machine that has heard nothing yet.
     fn new_client(&self) -> Client {
-        let mut client = Client::new(Arc::clone(&self.client));
+        let start_tls = if self.tls.is_some() { StartTls::Always } else { StartTls::Never };
+        let mut client = Client::new(Arc::clone(&self.client)).with_start_tls(start_tls);
         if self.options.no_pipelining {
             client.use_only(Extensions::ALL.without(Extension::Pipelining));
         }

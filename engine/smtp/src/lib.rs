@@ -54,7 +54,7 @@ mod stuffer;
 pub mod xtext;
 
 pub use address::{Mailbox, Path};
-pub use client::{Client, ClientConfig, ClientNeed, Outcome};
+pub use client::{Client, ClientConfig, ClientNeed, Outcome, StartTls};
 pub use envelope::{BodyType, Envelope};
 pub use extension::{Extension, Extensions};
 pub use identity::{Identity, Introduction};

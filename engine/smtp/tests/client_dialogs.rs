@@ -1,9 +1,10 @@
 //! Runs each dialog of `dialogs/client` against the client, twice: each group of server lines in one read, and byte by byte.
 //!
 //! Marks: `S` server's line (CRLF is added), `R` server's raw bytes, `C` the client's next line, `E` a transaction starts
-//! (`sender ret=... envid=... recipient notify=... size=N 8bit utf8 tls chunk probe`), `T` the connection is inside TLS, `N` a client
-//! is introduced (`xclient`, `xforward`), `M` the shell writes the message, `D` the transaction's end (`accepted reply`,
-//! `refused stage reply`, `unfit why reply`, `broken stage why`), `P` the next reply to RCPT, `I` the session is ready, `Q` QUIT is
+//! (`sender ret=... envid=... recipient notify=... size=N 8bit utf8 tls chunk probe`), `T` the handshake of TLS is done (`T: if offered`,
+//! `T: always` at the start of a dialog: whether it is wanted), `V` its name was proved, `N` a client is introduced (`xclient`, `xforward`), `M` the shell writes
+//! the message, `D` the transaction's end (`accepted reply`, `refused stage reply`, `unfit why reply`, `broken stage why`), `P` the next
+//! reply to RCPT, `I` the session is ready, `Q` QUIT is
 //! asked for, `X` the connection is closed.
 
 #![allow(
@@ -22,7 +23,7 @@ use weir_smtp::command::RcptParameters;
 use weir_smtp::notify::{Notify, Return};
 use weir_smtp::{
     BodyType, Client, ClientConfig, ClientNeed, Envelope, Identity, Input, Introduction, Mailbox, Outcome,
-    Path,
+    Path, StartTls,
 };
 
 struct Session {
@@ -90,7 +91,7 @@ impl Session {
                     if line.text() == "xclient" { Introduction::XClient } else { Introduction::XForward };
                 self.client.introduce(how, &identity);
             }
-            'T' => self.client.trust_tls(),
+            'V' => self.client.trust_tls(),
             'M' => {
                 assert_eq!(self.next(), ClientNeed::Message, "{place}");
                 self.client.sent();
@@ -112,9 +113,22 @@ impl Session {
                 assert_eq!(self.next(), ClientNeed::Ready, "{place}");
                 self.client.quit();
             }
+            'T' => self.secure(line.text(), &place),
             'X' => assert_eq!(self.next(), ClientNeed::Close, "{place}"),
             other => panic!("{place}: no mark {other}"),
         }
+    }
+
+    fn secure(&mut self, wanted: &str, place: &str) {
+        let start_tls = match wanted {
+            "if offered" => StartTls::IfOffered,
+            "always" => StartTls::Always,
+            _ => {
+                assert_eq!(self.next(), ClientNeed::Secure, "{place}");
+                return self.client.secured();
+            }
+        };
+        self.client = Client::new(config()).with_start_tls(start_tls);
     }
 
     fn receive(&mut self, bytes: &[u8], one_by_one: bool) {
@@ -142,6 +156,10 @@ impl Session {
             }
         }
     }
+}
+
+fn config() -> Arc<ClientConfig> {
+    Arc::new(ClientConfig { name: "mx.example.org".into() })
 }
 
 fn envelope(text: &str) -> (Envelope, u64) {
@@ -172,9 +190,8 @@ fn envelope(text: &str) -> (Envelope, u64) {
 fn dialogs_are_the_same_in_any_reads() {
     for path in common::files("client") {
         for one_by_one in [false, true] {
-            let config = Arc::new(ClientConfig { name: "mx.example.org".into() });
             let mut session = Session {
-                client: Client::new(config),
+                client: Client::new(config()),
                 input: Input::default(),
                 commands: Vec::new(),
                 recipient: 0,

@@ -138,6 +138,7 @@ fn set(config: &mut ServerConfig, setting: &str) {
     match name {
         "with" => config.extensions = config.extensions.with(Extension::parse(value).unwrap()),
         "without" => config.extensions = config.extensions.without(Extension::parse(value).unwrap()),
+        "tls" => config.tls_required = value == "required",
         "line_breaks" if value == "normalise" => config.line_breaks = LineBreaks::Normalise,
         "recipients_max" => limits.recipients_max = value.parse().unwrap(),
         "recipients_excess_max" => limits.recipients_excess_max = value.parse().unwrap(),

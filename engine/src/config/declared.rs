@@ -9,6 +9,7 @@ use weir_smtp::proxy::Version;
 use weir_smtp::server::LineBreaks;
 use weir_smtp::{Extension, Extensions, ServerConfig};
 
+use super::Secrets;
 use super::args::{Args, setting, settings};
 use crate::clamd::{Host, Settings};
 use crate::generation::{
@@ -18,7 +19,7 @@ use crate::upstream::introduce::Introduce;
 use crate::upstream::pool::{self, Balance, CheckSpec, FixedReply, Pool, PoolSpec, ServerSpec};
 
 /// `listener`
-pub(super) fn listener(declared: &Declared, host_name: &str) -> Listener {
+pub(super) fn listener(declared: &Declared, host_name: &str, secrets: &Secrets) -> Listener {
     let full = setting(declared, "full").and_then(Args::reply);
     let sessions = setting(declared, "sessions");
     let most = sessions.and_then(Args::count).unwrap_or(10_000);
@@ -32,6 +33,7 @@ pub(super) fn listener(declared: &Declared, host_name: &str) -> Listener {
             .map(|args| args.names().map(str::to_owned).collect())
             .unwrap_or_default(),
         client: introductions(declared),
+        tls: secrets.listener(declared),
         sessions: most,
         sessions_per: sessions.and_then(sessions_per),
         stressed_above: most.saturating_mul(stressed) / 100,
@@ -70,6 +72,14 @@ fn server_config(declared: &Declared, host_name: &str) -> ServerConfig {
         if is_taken {
             config.extensions = config.extensions.with(extension);
         }
+    }
+    match setting(declared, "tls").and_then(Args::word) {
+        Some("offered") => config.extensions = config.extensions.with(Extension::StartTls),
+        Some("required") => {
+            config.extensions = config.extensions.with(Extension::StartTls);
+            config.tls_required = true;
+        }
+        _ => {}
     }
     config.extensions = without_withheld(declared, config.extensions);
     let limits = &mut config.limits;
@@ -163,7 +173,7 @@ fn slots(args: Args<'_>) -> Option<Slots> {
 }
 
 /// `pool`
-pub(super) fn pool(declared: &Declared) -> PoolSpec {
+pub(super) fn pool(declared: &Declared, secrets: &Secrets) -> PoolSpec {
     let waiting = setting(declared, "waiting");
     let reuse = setting(declared, "reuse");
     let round_robin = setting(declared, "balance").is_some_and(|args| args.has("round_robin"));
@@ -179,6 +189,7 @@ pub(super) fn pool(declared: &Declared) -> PoolSpec {
         reuse_idle: reuse.and_then(Args::duration).unwrap_or(Duration::from_secs(30)),
         client: setting(declared, "client").and_then(Args::word).and_then(introduce),
         usable: without_withheld(declared, Extensions::ALL),
+        tls: secrets.pool(declared),
         timeouts: setting(declared, "timeouts").map(pool_timeouts).unwrap_or_default(),
         empty: setting(declared, "empty")
             .and_then(Args::reply)

@@ -6,6 +6,7 @@ use weir_lang::value::Value;
 
 use super::{Facts, net_bits, net_of};
 use crate::mail::Message;
+use crate::tls::Agreed;
 
 type Reader = for<'a> fn(&'a Facts, Option<&str>) -> Value<'a>;
 
@@ -71,10 +72,17 @@ pub(super) const READERS: &[Reader] = &[
     |_, _| Value::Missing,
     |_, _| Value::Missing,
     |_, _| Value::Missing,
+    |facts, _| agreed(facts, |tls| Some(&tls.version)),
+    |facts, _| agreed(facts, |tls| Some(&tls.cipher)),
+    |facts, _| agreed(facts, |tls| tls.sni.as_deref()),
 ];
 
 fn of<'a>(facts: &'a Facts, read: impl FnOnce(&'a Message) -> Value<'a>) -> Value<'a> {
     facts.message.as_deref().map_or(Value::Missing, read)
+}
+
+fn agreed<'a>(facts: &'a Facts, read: impl FnOnce(&'a Agreed) -> Option<&'a str>) -> Value<'a> {
+    facts.tls.as_deref().and_then(read).map_or(Value::Missing, |text| Value::Text(text.as_bytes()))
 }
 
 fn text(bytes: &[u8]) -> Value<'_> {

@@ -38,6 +38,10 @@ metrics! {
     CONNECTIONS_REFUSED: Counter, "weir_connections_refused_total", ["listener", "reason"], "Connections turned away before a session.";
     PROXY_ERRORS: Counter, "weir_proxy_errors_total", ["listener", "reason"], "Connections without a proper PROXY header.";
 
+    TLS_HANDSHAKES: Counter, "weir_tls_handshakes_total", ["listener", "result", "version"], "Handshakes of TLS with clients.";
+    TLS_CERTIFICATE_EXPIRY: Gauge, "weir_tls_certificate_expiry_timestamp_seconds", ["listener", "file"], "When a certificate ends to hold, in seconds since 1970.";
+    TLS_CERTIFICATE_ERRORS: Counter, "weir_tls_certificate_errors_total", ["listener", "file"], "Changes of a certificate's files that could not be taken; the one before stays.";
+
     MESSAGES: Counter, "weir_messages_total", ["listener", "verdict"], "Messages by what became of them.";
     RECIPIENTS: Counter, "weir_recipients_total", ["listener", "verdict"], "Recipients by what became of them.";
     MESSAGE_SIZE: SIZES, "weir_message_size_bytes", ["listener"], "Sizes of messages.";

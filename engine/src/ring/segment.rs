@@ -62,6 +62,11 @@ impl Segments {
         self.list.iter().map(|segment| segment.bytes().len()).sum()
     }
 
+    /// The pieces, in order.
+    pub fn pieces(&self) -> &[Segment] {
+        &self.list
+    }
+
     /// Takes the pieces out, to use their buffers again.
     pub fn drain(&mut self) -> impl Iterator<Item = Segment> + '_ {
         self.list.drain(..)

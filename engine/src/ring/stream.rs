@@ -300,6 +300,11 @@ impl Stream {
         (Ok(()), spare)
     }
 
+    /// Whether a posted write is under way, for which the next one would wait.
+    pub fn is_writing(&self) -> bool {
+        self.outbox.is_busy.get()
+    }
+
     /// Writes all of `buffer` and gives it back as it was.
     pub async fn write_all(&self, mut buffer: Vec<u8>) -> (io::Result<()>, Vec<u8>) {
         if let Err(error) = self.outbox.empty().await {

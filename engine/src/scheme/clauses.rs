@@ -74,6 +74,17 @@ pub const CLAUSES: &[Form] = &[
         example: "conduct pipelined_early",
     },
     Form {
+        word: "tls",
+        parts: &[AnyOrder(&[
+            &[Word("version"), Value(Text)],
+            &[Word("cipher"), Value(Text)],
+            &[Word("sni"), Value(Text)],
+        ])],
+        doc: "The client is inside TLS from `helo` on: of version `TLSv1.3` and with cipher `TLS_AES_256_GCM_SHA384` when not given, with no \
+              `sni` when not given. A listener with `tls required` or `tls implicit` has no others, so there the clause may be left out.",
+        example: "tls version \"TLSv1.2\" sni \"mx1.example.org\"",
+    },
+    Form {
         word: "helo",
         parts: &[Value(Text)],
         doc: "What it says in EHLO. `client.example.net` when not given.",

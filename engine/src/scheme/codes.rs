@@ -1,7 +1,8 @@
 //! Faults of declarations and statements that their forms cannot say. [`crate::config`] finds them, for `weir check` as for a
 //! load, so that nothing that loads fails for its rule file when mail comes.
 
-use weir_lang::diagnostic::{Code, Severity::Error};
+use weir_lang::diagnostic::Code;
+use weir_lang::diagnostic::Severity::{Error, Warning};
 
 /// A pool without a server.
 pub static POOL_EMPTY: Code = Code {
@@ -145,6 +146,35 @@ pub static GREYLIST_TIMES: Code = Code {
     example: "weir 1\ngreylist grey { after 5m  within 2m }\non message { discard }\n",
 };
 
+/// A certificate that cannot be used.
+pub static TLS_FILE: Code = Code {
+    id: "W0720",
+    severity: Error,
+    title: "a certificate that cannot be used",
+    doc: "A file of a `tls` setting cannot be read, holds no certificate or key, or the key is another certificate's. `weir check` and \
+          every load read them; `weir test` does not, so that rules can be tested where the keys are not.",
+    example: "weir 1\nlistener a {\n  bind 192.0.2.25:25\n  tls  offered, cert \"none.pem\"\n}\non message { discard }\n",
+};
+
+/// A certificate out of its time.
+pub static TLS_TIME: Code = Code {
+    id: "W0721",
+    severity: Warning,
+    title: "a certificate that does not hold now",
+    doc: "It has expired, or its time has not come. It is used all the same: clients that do not look at it go on, and one that is \
+          renewed is taken up by itself.",
+    example: "weir 1\nlistener a {\n  bind 192.0.2.25:25\n  tls  offered, cert \"expired.pem\"\n}\non message { discard }\n",
+};
+
+/// No name that a certificate can hold for.
+pub static TLS_NAME: Code = Code {
+    id: "W0722",
+    severity: Error,
+    title: "no name that a certificate can hold for",
+    doc: "`verify` and `sni` take the name of a host; `verify` an IP address as well.",
+    example: "weir 1\npool p {\n  server s 192.0.2.1:25\n  tls    required, verify \"mail host\"\n}\non message { send to p }\n",
+};
+
 /// All of them.
 pub static ALL: &[&Code] = &[
     &POOL_EMPTY,
@@ -162,4 +192,7 @@ pub static ALL: &[&Code] = &[
     &STORE_TWICE,
     &STORE_SERVER,
     &GREYLIST_TIMES,
+    &TLS_FILE,
+    &TLS_TIME,
+    &TLS_NAME,
 ];

@@ -620,4 +620,29 @@ pub const FIELDS: &[FieldSpec] = &[
          as much as they are.",
         "note \"sealed by {arc.sealer}\" if arc is pass and arc.sealer in trusted_sealers",
     ),
+    held(
+        "tls.version",
+        Type::Text,
+        HELO,
+        By::Us,
+        "The version of TLS that the session is inside of: `TLSv1.3` or `TLSv1.2`; missing when it is in plain. After STARTTLS the \
+         client says EHLO again and `on helo` runs again.",
+        "rule PLAIN \"not inside TLS\" = tls.version is missing",
+    ),
+    held(
+        "tls.cipher",
+        Type::Text,
+        HELO,
+        By::Us,
+        "The cipher suite, as IANA names it: `TLS_AES_256_GCM_SHA384`.",
+        "note \"{tls.version} {tls.cipher}\" if tls.version is present",
+    ),
+    held(
+        "tls.sni",
+        Type::Domain,
+        HELO,
+        By::Peer,
+        "The name of a host that the client has asked for in its handshake (RFC 6066, 3); missing when it has named none.",
+        "note \"came for {tls.sni}\" if tls.sni is present",
+    ),
 ];

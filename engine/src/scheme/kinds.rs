@@ -43,6 +43,19 @@ const fn many(
     SettingSpec { form: Form { word, parts, doc, example }, required: false, many: true }
 }
 
+/// The oldest version of TLS that is spoken.
+const MINIMUM: &[Part] = &[Word("minimum"), OneOf(&[&[Word("tls12")], &[Word("tls13")]])];
+
+/// A certificate, with its key in a file of its own or in the same.
+const CERTIFICATE: &[Part] = &[Word("cert"), Value(Text), Maybe(&[Word("key"), Value(Text)])];
+
+/// The name that is asked for.
+const SNI: &[Part] = &[Word("sni"), Value(Text)];
+
+/// How servers are spoken to that must speak TLS.
+const TLS_STRICT: Part =
+    AnyOrder(&[&[Word("verify"), Value(Text)], SNI, &[Word("ca"), Value(Text)], CERTIFICATE, MINIMUM]);
+
 /// All kinds.
 pub const KINDS: &[KindSpec] = &[
     KindSpec {
@@ -223,6 +236,19 @@ const LISTENER: &[SettingSpec] = &[
         "delayed_rejection",
     ),
     once(
+        "tls",
+        &[
+            OneOf(&[&[Word("offered")], &[Word("required")], &[Word("implicit")]]),
+            Comma,
+            Repeat(&[OneOf(&[CERTIFICATE, MINIMUM])]),
+        ],
+        "TLS: `offered` after STARTTLS (RFC 3207), `required` (before it there is no mail: 530 5.7.0), or `implicit` from the first byte on. \
+         Certificates are PEM files, the host's own certificate first, the key in the same file or behind `key`. A client that asks for \
+         a name gets the first certificate that holds for it, others the first of all. The files are read anew within seconds when they \
+         change; a bad one keeps the certificate before. `minimum tls13` refuses TLS 1.2; what is older is never spoken. Off by default.",
+        "tls offered, cert \"/etc/weir/tls/mx1.pem\", cert \"/etc/weir/tls/mx2.pem\" key \"/etc/weir/tls/mx2.key\"",
+    ),
+    once(
         "line_breaks",
         &[OneOf(&[&[Word("strict")], &[Word("normalise")]])],
         "What a bare CR or LF in a message is: `strict` refuses it with 550 5.5.2 (default), `normalise` makes CRLF of it on the \
@@ -379,6 +405,21 @@ const POOL: &[SettingSpec] = &[
         WITHHELD,
         "Extensions that are not used with these servers, whatever they offer.",
         "extensions without CHUNKING",
+    ),
+    once(
+        "tls",
+        &[OneOf(&[
+            &[Word("off")],
+            &[Word("opportunistic"), AnyOrder(&[SNI, CERTIFICATE, MINIMUM])],
+            &[Word("required"), TLS_STRICT],
+            &[Word("implicit"), TLS_STRICT],
+        ])],
+        "TLS to the servers: `off` (default; Postfix's `none`), `opportunistic` (`may`: STARTTLS where it is offered; a server that \
+         refuses it, or whose handshake fails, is spoken to in plain), `required` (`encrypt`: STARTTLS or no mail), `implicit` (TLS from \
+         the first byte on). `verify \"NAME\"` takes only servers whose certificate holds for that name, signed by those that the host \
+         trusts or by those in `ca \"FILE\"`; without it any certificate will do. `sni` is the name that is asked for, that of \
+         `verify` by default. `cert` says who we are. Health checks of `required` and `implicit` do the handshake too.",
+        "tls required, verify \"mail.example.org\", ca \"/etc/weir/tls/ca.pem\"",
     ),
     once(
         "empty",

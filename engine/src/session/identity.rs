@@ -93,7 +93,7 @@ impl Session {
         let facts = &self.facts;
         let told = self.server.client();
         let own = self.own.as_deref().and_then(|own| own.destination);
-        let local = own.or_else(|| self.stream.local().ok());
+        let local = own.or_else(|| self.link.stream().local().ok());
         let helo = Some(&facts.helo).filter(|helo| !helo.is_empty());
         Identity {
             address: Some(facts.client),

@@ -31,11 +31,14 @@ impl Session {
 
     /// Appends the trace line and what the rules have added, whole lines (RFC 5321, 4.4).
     pub(super) fn append_head(&self, text: &mut Vec<u8>) {
-        // RFC 3848 names what was spoken.
-        let protocol = match (self.server.hello(), self.server.envelope().is_utf8) {
-            (Hello::Helo, _) => "SMTP",
-            (Hello::Ehlo, false) => "ESMTP",
-            (Hello::Ehlo, true) => "UTF8SMTP",
+        // RFC 3848 and RFC 6531, 4.3, name what was spoken; HELO inside TLS has no name, and gets Postfix's.
+        let protocol = match (self.server.hello(), self.server.envelope().is_utf8, self.server.is_secure()) {
+            (Hello::Helo, _, false) => "SMTP",
+            (Hello::Helo, _, true) => "SMTPS",
+            (Hello::Ehlo, false, false) => "ESMTP",
+            (Hello::Ehlo, false, true) => "ESMTPS",
+            (Hello::Ehlo, true, false) => "UTF8SMTP",
+            (Hello::Ehlo, true, true) => "UTF8SMTPS",
         };
         append_received(text, &self.facts, protocol, self.transaction_id(), self.local.clock.unix_s());
         text.extend_from_slice(self.transaction.edits.added());
@@ -116,7 +119,13 @@ fn append_received(text: &mut Vec<u8>, facts: &Facts, protocol: &str, id: Id, un
     text.extend(facts.helo.iter().map(|byte| if byte.is_ascii_graphic() { *byte } else { b'?' }));
     text.extend_from_slice(b" ([");
     append_literal(text, facts.client);
-    text.extend_from_slice(b"])\r\n\tby ");
+    text.extend_from_slice(b"])");
+    if let Some(tls) = &facts.tls {
+        for piece in ["\r\n\t(using ", &tls.version, " with cipher ", &tls.cipher, ")"] {
+            text.extend_from_slice(piece.as_bytes());
+        }
+    }
+    text.extend_from_slice(b"\r\n\tby ");
     text.extend_from_slice(facts.listener.name.as_bytes());
     text.extend_from_slice(b" (weir) with ");
     text.extend_from_slice(protocol.as_bytes());

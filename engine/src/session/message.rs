@@ -99,8 +99,9 @@ impl Session {
             generation: self.facts.generation.number,
         };
         match relay::send(&self.local, pool, &parcel, &mut reply).await {
-            Handed::Answered(server) => {
-                self.log_delivery(statement, &pool.spec.name, Some(&server.name), &parsed(&reply));
+            Handed::Answered(server, tls) => {
+                let server = Some((server.name.as_str(), tls));
+                self.log_delivery(statement, &pool.spec.name, server, &parsed(&reply));
                 self.finish(Answer::Relayed(&reply));
             }
             Handed::Failed(reply) => {

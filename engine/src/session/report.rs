@@ -16,7 +16,7 @@ use crate::scheme::Phase;
 use crate::scheme::verbs::Verb;
 
 impl Session {
-    fn event(&self, name: &'static str) -> Event<'_> {
+    pub(super) fn event(&self, name: &'static str) -> Event<'_> {
         let event = self.local.log.event(name).field("sid", self.id);
         let event = match self.transaction.id {
             Some(id) => event.field("qid", id),
@@ -192,12 +192,12 @@ impl Session {
         self.event("note").field("phase", phase.name()).field("text", text).field("rule", place).emit();
     }
 
-    /// Where a message went, and the reply to it.
+    /// Where a message went, to which server and with which version of TLS, and the reply to it.
     pub(super) fn log_delivery(
         &self,
         statement: StatementId,
         to: &str,
-        server: Option<&str>,
+        server: Option<(&str, Option<&'static str>)>,
         reply: &Reply<'_>,
     ) {
         let verb = verb_of(&self.facts.generation, statement);
@@ -212,7 +212,8 @@ impl Session {
         self.verdict(phase, statement, verb)
             .field("status", verdict)
             .field("to", to)
-            .maybe("server", server)
+            .maybe("server", server.map(|(name, _)| name))
+            .maybe("tls", server.and_then(|(_, tls)| tls))
             .field("rcpts", self.facts.rcpts.len())
             .field("size", self.transaction.wire.bytes())
             .field("code", reply.code)

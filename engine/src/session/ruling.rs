@@ -89,7 +89,7 @@ impl Session {
         let said = if self.lookups.has_waited() {
             self.facts.said_early().map(<[u8]>::to_vec)
         } else {
-            early(&self.stream, greet.teaser(&self.facts), wait).await
+            early(self.link.stream(), greet.teaser(&self.facts), wait).await
         };
         if let Some(said) = said {
             self.log_pregreet(&said);
@@ -101,7 +101,7 @@ impl Session {
         self.watched.set_interruptible(!self.server.in_transaction());
         tokio::select! {
             biased;
-            () = self.stream.is_gone() => {}
+            () = self.link.stream().is_gone() => {}
             () = tokio::time::sleep(wait) => {}
         }
         self.watched.set_interruptible(false);

@@ -25,6 +25,7 @@ use crate::rehearse::Mail;
 use crate::scheme::fields::RECIPIENT_ANSWER;
 use crate::scheme::functions::GREY_ANSWER;
 use crate::table::Digest;
+use crate::tls::Agreed;
 use crate::upstream::pool::FixedReply;
 
 use super::world::{self, World};
@@ -70,6 +71,7 @@ impl Script {
             mail: Mail {
                 client: IpAddr::from([192, 0, 2, 1]),
                 via: None,
+                tls: None,
                 helo: String::from("client.example.net"),
                 sender: String::from("sender@example.net"),
                 rcpts: Vec::new(),
@@ -97,6 +99,7 @@ impl Script {
         let text = || args.text().unwrap_or_default().to_owned();
         match clause.word.as_str() {
             "client" => self.client(args, answers),
+            "tls" => self.mail.tls = Some(agreed(args)),
             "helo" => self.mail.helo = text(),
             "mail" => self.mail.sender = text(),
             "rcpt" => self.mail.rcpts.extend(args.texts().map(str::to_owned)),
@@ -174,6 +177,17 @@ fn conduct(args: Args<'_>) -> Conduct {
         unknown_commands: unknown.max(not_smtp),
         not_smtp,
         pipelined_early: args.has("pipelined_early"),
+    }
+}
+
+fn agreed(args: Args<'_>) -> Agreed {
+    let text = |word| args.after(word).and_then(Args::text).map(str::to_owned);
+    let usual = Agreed::usual();
+    Agreed {
+        version: text("version").map_or(usual.version, Into::into),
+        cipher: text("cipher").unwrap_or(usual.cipher),
+        sni: text("sni").map(|name| name.to_lowercase().into_boxed_str()),
+        resumed: false,
     }
 }
 

@@ -1,4 +1,5 @@
-//! Health checks: connect, read the greeting, EHLO, QUIT; polite, so that the server's log stays clean.
+//! Health checks: connect, read the greeting, EHLO, QUIT; polite, so that the server's log stays clean. Where mail goes inside TLS or not
+//! at all, so does the check.
 //!
 //! ```text
 //!        fall bad in a row
@@ -18,6 +19,7 @@ use tokio::net::TcpStream;
 
 use super::pool::{Admin, CheckSpec, Pool, Server};
 use crate::log::Log;
+use crate::tls::{Hop, Level, Records};
 
 /// Most bytes of a reply that a check reads.
 const REPLY_BYTES_MAX: usize = 8 * 1024;
@@ -35,7 +37,7 @@ pub async fn watch(pool: Arc<Pool>, server: Arc<Server>, check: CheckSpec, host_
             tokio::time::sleep(check.every).await;
             continue;
         }
-        let found = once(server.address, &preface, &name, check.timeout).await;
+        let found = once(server.address, &preface, &name, check.timeout, pool.spec.tls.hop()).await;
         if let Err(reason) = &found {
             server.check_failures.fetch_add(1, Relaxed);
             log.event("check_failed")
@@ -80,21 +82,41 @@ impl Streak {
     }
 }
 
-/// One check, which begins with `preface`; the error is a reason for the log.
-pub async fn once(address: SocketAddr, preface: &[u8], name: &str, timeout: Duration) -> Result<(), String> {
-    match tokio::time::timeout(timeout, talk(address, preface, name)).await {
+/// One check, which begins with `preface` and, where `hop` is given, goes into TLS; the error is a reason for the log.
+pub async fn once(
+    address: SocketAddr,
+    preface: &[u8],
+    name: &str,
+    timeout: Duration,
+    hop: Option<&Arc<Hop>>,
+) -> Result<(), String> {
+    match tokio::time::timeout(timeout, talk(address, preface, name, hop)).await {
         Ok(found) => found,
         Err(_) => Err(format!("no answer in {} ms", timeout.as_millis())),
     }
 }
 
-async fn talk(address: SocketAddr, preface: &[u8], name: &str) -> Result<(), String> {
+async fn talk(address: SocketAddr, preface: &[u8], name: &str, hop: Option<&Arc<Hop>>) -> Result<(), String> {
     let stream = TcpStream::connect(address).await.map_err(|error| format!("connect: {error}"))?;
-    let mut session = Session { stream, read: Vec::new() };
+    let mut session = Session { stream, read: Vec::new(), tls: None };
     session.say(preface).await?;
+    // What is only opportunistic goes on in plain when it fails, so the check is in plain.
+    let hop = hop.filter(|hop| hop.spec.level != Level::Opportunistic);
+    if let Some(hop) = hop.filter(|hop| hop.spec.level == Level::Implicit) {
+        session.secure(hop, address).await?;
+    }
     session.expect("greeting", 220).await?;
     session.say(format!("EHLO {name}\r\n").as_bytes()).await?;
     session.expect("EHLO", 250).await?;
+    if let Some(hop) = hop.filter(|hop| hop.spec.level == Level::Required) {
+        session.say(b"STARTTLS\r\n").await?;
+        session.expect("STARTTLS", 220).await?;
+        // What came with it was not said inside TLS (RFC 3207, 6).
+        session.read.clear();
+        session.secure(hop, address).await?;
+        session.say(format!("EHLO {name}\r\n").as_bytes()).await?;
+        session.expect("EHLO", 250).await?;
+    }
     session.say(b"QUIT\r\n").await?;
     // Some servers close without the 221; they are healthy all the same.
     let _ = session.expect("QUIT", 221).await;
@@ -104,11 +126,53 @@ async fn talk(address: SocketAddr, preface: &[u8], name: &str) -> Result<(), Str
 struct Session {
     stream: TcpStream,
     read: Vec<u8>,
+    tls: Option<Box<Records>>,
 }
 
 impl Session {
+    async fn secure(&mut self, hop: &Hop, server: SocketAddr) -> Result<(), String> {
+        let tls = hop.connection(server.ip()).map_err(|error| format!("tls: {error}"))?;
+        let tls = self.tls.insert(Box::new(tls));
+        let mut advanced = tls.advance();
+        loop {
+            let tls = self.tls.as_mut().ok_or("no TLS")?;
+            let is_done = !tls.is_handshaking();
+            self.stream.write_all(tls.sealed()).await.map_err(|error| format!("tls: {error}"))?;
+            tls.sealed().clear();
+            advanced.map_err(|error| format!("tls: {error}"))?;
+            if is_done {
+                return Ok(());
+            }
+            let mut arrived = Vec::new();
+            advanced = match self.stream.read_buf(&mut arrived).await {
+                Ok(0) => return Err(String::from("tls: connection closed in the handshake")),
+                Ok(_) => tls.take(arrived).map(drop),
+                Err(error) => return Err(format!("tls: {error}")),
+            };
+        }
+    }
+
     async fn say(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.stream.write_all(bytes).await.map_err(|error| format!("write: {error}"))
+        let of = |error: std::io::Error| format!("write: {error}");
+        let Some(tls) = &mut self.tls else {
+            return self.stream.write_all(bytes).await.map_err(of);
+        };
+        tls.seal(bytes).map_err(|error| format!("tls: {error}"))?;
+        let written = self.stream.write_all(tls.sealed()).await.map_err(of);
+        tls.sealed().clear();
+        written
+    }
+
+    /// Reads what comes next; 0 at the end.
+    async fn hear(&mut self) -> Result<usize, String> {
+        let Some(tls) = &mut self.tls else {
+            return self.stream.read_buf(&mut self.read).await.map_err(|error| error.to_string());
+        };
+        let mut arrived = Vec::new();
+        let heard = self.stream.read_buf(&mut arrived).await.map_err(|error| error.to_string())?;
+        tls.take(arrived).map_err(|error| format!("tls: {error}"))?;
+        self.read.append(tls.opened());
+        Ok(heard)
     }
 
     async fn expect(&mut self, what: &str, code: u16) -> Result<(), String> {
@@ -124,7 +188,7 @@ impl Session {
             if self.read.len() > REPLY_BYTES_MAX {
                 return Err(format!("{what}: reply over {REPLY_BYTES_MAX} bytes"));
             }
-            match self.stream.read_buf(&mut self.read).await {
+            match self.hear().await {
                 Ok(0) => return Err(format!("{what}: connection closed")),
                 Ok(_) => {}
                 Err(error) => return Err(format!("{what}: {error}")),
@@ -182,7 +246,7 @@ mod tests {
     async fn a_check_is_polite() {
         let (address, server) =
             serve(&["220-two\r\n220 lines\r\n", "250-a\r\n250 b\r\n", "221 bye\r\n"]).await;
-        once(address, b"", "lb1.example.org", SHORT).await.unwrap();
+        once(address, b"", "lb1.example.org", SHORT, None).await.unwrap();
         assert_eq!(server.await.unwrap(), "EHLO lb1.example.org\r\nQUIT\r\n");
     }
 
@@ -190,15 +254,15 @@ mod tests {
     async fn reasons() {
         let (address, _server) = serve(&["554 no\r\n"]).await;
         assert_eq!(
-            once(address, b"", "x", SHORT).await.unwrap_err(),
+            once(address, b"", "x", SHORT, None).await.unwrap_err(),
             "greeting was answered by 554, not 220"
         );
         let (address, _server) = serve(&[]).await;
-        assert!(once(address, b"", "x", SHORT).await.unwrap_err().starts_with("greeting: "));
+        assert!(once(address, b"", "x", SHORT, None).await.unwrap_err().starts_with("greeting: "));
         let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = silent.local_addr().unwrap();
         assert_eq!(
-            once(address, b"", "x", Duration::from_millis(20)).await.unwrap_err(),
+            once(address, b"", "x", Duration::from_millis(20), None).await.unwrap_err(),
             "no answer in 20 ms"
         );
     }

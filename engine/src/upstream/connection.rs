@@ -9,13 +9,14 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use weir_smtp::client::{Client, ClientConfig, ClientNeed, Outcome};
+use weir_smtp::client::{Client, ClientConfig, ClientNeed, Outcome, StartTls};
 use weir_smtp::{Envelope, Extension, Identity, Input, Stage};
 
 use super::introduce::{Introduce, Step};
-use super::pool::{PoolSpec, Server, Ticket, Timeouts};
-use crate::limits::RECEIVE_BUFFER_BYTES;
+use super::pool::{PoolSpec, PoolTls, Server, Ticket, Timeouts};
+use crate::limits::{RECEIVE_BUFFER_BYTES, TLS_HANDSHAKE_WITHIN};
 use crate::ring::{self, Due, Segment, Segments, Stream, Watch, Watched};
+use crate::tls::{Hop, Level, Link};
 use crate::wire::Chunk;
 
 /// A message on its way.
@@ -94,19 +95,46 @@ pub enum Sent {
     Unsure(String),
 }
 
+/// What came of sending a message to a server.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What it made of it.
+    pub sent: Sent,
+    /// The version of TLS that was spoken; none in plain.
+    pub tls: Option<&'static str>,
+    /// Why it went in plain although the server offers TLS.
+    pub fallback: Option<String>,
+}
+
+/// What connections have in common that can take each other's place: where they lead, whose messages their servers were told of, and
+/// how they came into TLS.
+#[derive(Clone)]
+struct Way {
+    server: SocketAddr,
+    told: Option<Introduce>,
+    hop: Option<Arc<Hop>>,
+}
+
+impl Way {
+    fn is(&self, other: &Self) -> bool {
+        let hops = [self, other].map(|way| way.hop.as_ref().map(Arc::as_ptr));
+        (self.server, self.told) == (other.server, other.told) && hops[0] == hops[1]
+    }
+}
+
 /// The unused connections of a shard.
 pub struct Connections {
-    /// By server: few, so a walk is the fastest way to one.
-    idle: RefCell<Vec<(Kept, Vec<Connection>)>>,
+    /// By way: few, so a walk is the fastest way to one.
+    idle: RefCell<Vec<(Way, Vec<Connection>)>>,
     config: Arc<ClientConfig>,
     watch: Watch,
 }
 
-/// What connections have in common that can take each other's place: where they lead, and whose messages their servers were told of.
-type Kept = (SocketAddr, Option<Introduce>);
-
 struct Connection {
-    stream: Stream,
+    link: Link,
+    /// How to come into TLS.
+    hop: Option<Arc<Hop>>,
+    server: SocketAddr,
     watched: Watched,
     client: Client,
     input: Input,
@@ -130,30 +158,55 @@ impl Connections {
     }
 
     /// Sends a message to the ticket's server, and puts its reply into `reply`, whole lines with CRLF; without one that stays as it is.
-    pub async fn deliver(&self, ticket: &Ticket, parcel: &Parcel<'_>, reply: &mut Vec<u8>) -> Sent {
+    pub async fn deliver(&self, ticket: &Ticket, parcel: &Parcel<'_>, reply: &mut Vec<u8>) -> Delivery {
         let spec = &ticket.pool().spec;
         let server = ticket.server();
-        let address = server.address;
-        let of = (address, spec.client);
-        while let Some(mut kept) = self.take_idle(of) {
+        let way = Way { server: server.address, told: spec.client, hop: spec.tls.hop().cloned() };
+        while let Some(mut kept) = self.take_idle(&way) {
             match kept.transact(spec, server, parcel, reply).await {
                 // The server closed it while it was not in use, which says nothing of the server.
                 Err(Trouble::Stale) => {}
-                sent => return self.finish(kept, spec, of, sent).await,
+                sent => return self.finish(kept, spec, way, sent).await,
             }
         }
-        match Stream::connect(address, spec.timeouts.connect).await {
-            Err(error) => Sent::NotTaken(format!("connect: {error}")),
-            Ok(stream) => {
-                // Every write is a whole batch, so there is nothing for the kernel to wait for; it works without, too.
-                let _slower = stream.set_nodelay();
-                let mut fresh = Connection::new(stream, &self.watch, Arc::clone(&self.config));
-                if let Some(introduce) = spec.client {
-                    introduce.preface(parcel.client, fresh.client.output());
-                }
-                let sent = fresh.transact(spec, server, parcel, reply).await;
-                self.finish(fresh, spec, of, sent).await
-            }
+        let reason = match self.deliver_anew(ticket, &way, way.hop.clone(), parcel, reply).await {
+            Ok(delivery) => return delivery,
+            Err(reason) => reason,
+        };
+        // As Postfix does at its level `may`: better in plain than not at all, when anybody in between could have had it so by not
+        // letting STARTTLS through.
+        match self.deliver_anew(ticket, &way, None, parcel, reply).await {
+            Ok(delivery) => Delivery { fallback: Some(reason), ..delivery },
+            Err(reason) => not_taken(reason),
+        }
+    }
+
+    /// Sends it over a new connection, which comes into TLS as `hop` says. The error is why it does not, where it need not.
+    async fn deliver_anew(
+        &self,
+        ticket: &Ticket,
+        way: &Way,
+        hop: Option<Arc<Hop>>,
+        parcel: &Parcel<'_>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Delivery, String> {
+        let spec = &ticket.pool().spec;
+        if spec.tls == PoolTls::Unread {
+            return Ok(not_taken(String::from("the files of its `tls` were not read")));
+        }
+        let stream = match Stream::connect(way.server, spec.timeouts.connect).await {
+            Ok(stream) => stream,
+            Err(error) => return Ok(not_taken(format!("connect: {error}"))),
+        };
+        // Every write is a whole batch, so there is nothing for the kernel to wait for; it works without, too.
+        let _slower = stream.set_nodelay();
+        let mut fresh = Connection::new(stream, &self.watch, Arc::clone(&self.config), way.server, hop);
+        if let Some(introduce) = spec.client {
+            introduce.preface(parcel.client, fresh.client.output());
+        }
+        match fresh.transact(spec, ticket.server(), parcel, reply).await {
+            Err(Trouble::NoTls(reason)) => Err(reason),
+            sent => Ok(self.finish(fresh, spec, way.clone(), sent).await),
         }
     }
 
@@ -161,10 +214,11 @@ impl Connections {
         &self,
         mut connection: Connection,
         spec: &PoolSpec,
-        of: Kept,
+        way: Way,
         sent: Result<Sent, Trouble>,
-    ) -> Sent {
-        match sent {
+    ) -> Delivery {
+        let tls = connection.link.version();
+        let sent = match sent {
             Ok(sent) => {
                 if connection.transactions >= spec.reuse_transactions
                     || spec.client.is_some_and(Introduce::is_proxy)
@@ -178,35 +232,36 @@ impl Connections {
                     }
                     connection.used = Instant::now();
                     connection.idle_until = connection.used + spec.reuse_idle;
-                    self.keep(of, connection);
+                    self.keep(way, connection);
                 }
                 sent
             }
             Err(Trouble::Stale) => Sent::NotTaken(String::from("connection closed before a reply")),
-            Err(Trouble::BeforeDot(reason)) => Sent::NotTaken(reason),
+            Err(Trouble::BeforeDot(reason) | Trouble::NoTls(reason)) => Sent::NotTaken(reason),
             Err(Trouble::AfterDot(reason)) => Sent::Unsure(reason),
-        }
+        };
+        Delivery { sent, tls, fallback: None }
     }
 
-    fn take_idle(&self, of: Kept) -> Option<Connection> {
+    fn take_idle(&self, way: &Way) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let now = Instant::now();
-        let (_, kept) = idle.iter_mut().find(|(kept, _)| *kept == of)?;
+        let (_, kept) = idle.iter_mut().find(|(kept, _)| kept.is(way))?;
         // The latest used first, so that the others can grow old and go.
         while let Some(connection) = kept.pop() {
-            if connection.idle_until > now && !connection.stream.has_ended() {
+            if connection.idle_until > now && !connection.link.has_ended() {
                 return Some(connection);
             }
         }
         None
     }
 
-    fn keep(&self, of: Kept, connection: Connection) {
+    fn keep(&self, way: Way, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
-        match idle.iter_mut().find(|(kept, _)| *kept == of) {
+        match idle.iter_mut().find(|(kept, _)| kept.is(&way)) {
             Some((_, kept)) if kept.len() >= IDLE_MAX => {}
             Some((_, kept)) => kept.push(connection),
-            None => idle.push((of, vec![connection])),
+            None => idle.push((way, vec![connection])),
         }
     }
 
@@ -240,16 +295,31 @@ enum Trouble {
     BeforeDot(String),
     /// It has, and did not answer.
     AfterDot(String),
+    /// There is no TLS with it, and there need not be.
+    NoTls(String),
 }
 
 impl Connection {
-    fn new(stream: Stream, watch: &Watch, config: Arc<ClientConfig>) -> Self {
+    fn new(
+        stream: Stream,
+        watch: &Watch,
+        config: Arc<ClientConfig>,
+        server: SocketAddr,
+        hop: Option<Arc<Hop>>,
+    ) -> Self {
         let watched = stream.watch(watch);
+        let start_tls = match hop.as_ref().map(|hop| hop.spec.level) {
+            None | Some(Level::Implicit) => StartTls::Never,
+            Some(Level::Opportunistic) => StartTls::IfOffered,
+            Some(Level::Required) => StartTls::Always,
+        };
         Self {
             due: watched.due(Duration::ZERO),
             watched,
-            stream,
-            client: Client::new(config),
+            link: Link::plain(stream),
+            client: Client::new(config).with_start_tls(start_tls),
+            hop,
+            server,
             input: Input::default(),
             segments: None,
             transactions: 0,
@@ -272,6 +342,12 @@ impl Connection {
         // Another pool may have used the connection before.
         self.client.use_only(spec.usable);
         self.transactions += 1;
+        if !reused && self.level() == Some(Level::Implicit) {
+            // A header of the PROXY protocol comes before TLS.
+            let said = self.flush(spec).await;
+            said.map_err(|error| Trouble::BeforeDot(self.reason(&error)))?;
+            self.secure(spec).await?;
+        }
         let form = self.form(parcel);
         let mut is_sent = false;
         let mut has_started = false;
@@ -301,6 +377,10 @@ impl Connection {
                     has_started = true;
                     self.start(form(&self.client), parcel);
                 }
+                ClientNeed::Secure => {
+                    self.secure(spec).await?;
+                    self.client.secured();
+                }
                 ClientNeed::Message => {
                     self.write_message(spec, parcel, form(&self.client)).await.map_err(Trouble::BeforeDot)?;
                     is_sent = true;
@@ -315,6 +395,32 @@ impl Connection {
                 ClientNeed::Close if reused && !has_dot => return Err(Trouble::Stale),
                 ClientNeed::Close => return Err(trouble(String::from("the server ended the session"))),
             }
+        }
+    }
+
+    fn level(&self) -> Option<Level> {
+        self.hop.as_ref().map(|hop| hop.spec.level)
+    }
+
+    /// Goes into TLS. The server has nothing of a message yet.
+    async fn secure(&mut self, spec: &PoolSpec) -> Result<(), Trouble> {
+        let Some(hop) = self.hop.clone() else {
+            return Err(Trouble::BeforeDot(String::from("TLS where none was wanted")));
+        };
+        // In a box, because it is done once on a connection, and the room for it would be held for each message.
+        let within = spec.timeouts.command.min(TLS_HANDSHAKE_WITHIN);
+        let done = Box::pin(self.link.connect(&hop, self.server.ip(), &self.watched, within));
+        match done.await {
+            Ok(_) => {
+                if hop.spec.verify.is_some() {
+                    self.client.trust_tls();
+                }
+                Ok(())
+            }
+            Err(error) if hop.spec.level == Level::Opportunistic => {
+                Err(Trouble::NoTls(format!("tls: {error}")))
+            }
+            Err(error) => Err(Trouble::BeforeDot(format!("tls: {error}"))),
         }
     }
 
@@ -377,7 +483,7 @@ impl Connection {
             if self.client.stage() == Stage::Message { spec.timeouts.dot } else { spec.timeouts.command };
         self.flush(spec).await?;
         self.watched.arm_read_until(within, self.due);
-        let (read, buffer) = self.stream.read(self.input.lend(0), RECEIVE_BUFFER_BYTES).await;
+        let (read, buffer) = self.link.read(self.input.lend(0), RECEIVE_BUFFER_BYTES).await;
         self.watched.disarm();
         self.input.restore(buffer);
         match read? {
@@ -392,14 +498,14 @@ impl Connection {
         }
         self.watched.arm_write(spec.timeouts.command);
         // The server's reply tells that it has come.
-        let (written, spare) = self.stream.post(std::mem::take(self.client.output())).await;
+        let (written, spare) = self.link.post(std::mem::take(self.client.output())).await;
         self.watched.disarm();
         *self.client.output() = spare;
         written
     }
 
     /// Writes the message, and the commands before it that wait for no reply. When this fails the last of it has not left
-    /// this host, so the server cannot have taken it.
+    /// this host, so the server cannot have taken it; [`Link::write_segments`] says why that holds inside TLS too.
     async fn write_message(
         &mut self,
         spec: &PoolSpec,
@@ -414,7 +520,7 @@ impl Connection {
         let end = if form == Form::Chunk { FINAL_DOT.len() } else { 0 };
         parcel.write_body(parcel.body_bytes() - end, &mut segments);
         self.watched.arm_write(spec.timeouts.data);
-        let (written, mut segments) = self.stream.write_segments(segments).await;
+        let (written, mut segments) = self.link.write_segments(segments).await;
         self.watched.disarm();
         if let Some(Segment::Owned(mut output)) = segments.drain().next() {
             output.clear();
@@ -452,9 +558,13 @@ impl Connection {
             self.client.quit();
             self.watched.arm_write(QUIT_WITHIN);
             // A server that is gone needs no farewell.
-            let (_gone, _) = self.stream.write_all(std::mem::take(self.client.output())).await;
+            let (_gone, _) = self.link.write_last(std::mem::take(self.client.output())).await;
         }
     }
+}
+
+fn not_taken(reason: String) -> Delivery {
+    Delivery { sent: Sent::NotTaken(reason), tls: None, fallback: None }
 }
 
 /// How long a farewell may take.

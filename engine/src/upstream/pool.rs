@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use weir_smtp::{Enhanced, Extensions, Reply};
 
 use super::introduce::Introduce;
+use crate::tls::Hop;
 
 /// The reply of a phase, as a rule file gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +82,35 @@ pub struct ServerSpec {
     pub backup: bool,
 }
 
+/// Whether a pool's servers are spoken to inside TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PoolTls {
+    /// They are not.
+    Off,
+    /// They are, but nobody has read the files that it takes: nothing is sent.
+    Unread,
+    /// They are, in this way.
+    By(Arc<Hop>),
+}
+
+impl PoolTls {
+    /// Whether both are of one load of the rules, or there is no TLS in either.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::By(one), Self::By(other)) => Arc::ptr_eq(one, other),
+            _ => self == other,
+        }
+    }
+
+    /// The way.
+    pub fn hop(&self) -> Option<&Arc<Hop>> {
+        match self {
+            Self::By(hop) => Some(hop),
+            Self::Off | Self::Unread => None,
+        }
+    }
+}
+
 /// What a rule file says of a pool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolSpec {
@@ -106,6 +136,8 @@ pub struct PoolSpec {
     pub client: Option<Introduce>,
     /// Extensions of ESMTP that are used where a server offers them.
     pub usable: Extensions,
+    /// Whether they are spoken to inside TLS.
+    pub tls: PoolTls,
     /// Bounds of waits on a server.
     pub timeouts: Timeouts,
     /// The reply when no server can take the message.

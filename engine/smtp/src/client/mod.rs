@@ -4,6 +4,7 @@
 //!  shell reads -> Input -> Client::next -> ClientNeed::Bytes    write the output in one go, then read
 //!                                       -> ClientNeed::Ready    Client::start a transaction, or Client::quit, or keep it for later
 //!                                       -> ClientNeed::Message  write the output and the message in one go, then Client::sent
+//!                                       -> ClientNeed::Secure   do the handshake of TLS, then Client::secured
 //!                                       -> ClientNeed::Done     the transaction's end; call again until Ready or Close
 //!                                       -> ClientNeed::Close    write the output, then close
 //! ```
@@ -14,6 +15,7 @@
 
 mod opening;
 mod script;
+mod start_tls;
 
 use std::fmt;
 use std::ops::Range;
@@ -27,6 +29,8 @@ use crate::reply::{Enhanced, Reply, ReplyFault, ReplyScanner, code_of};
 use crate::stage::Stage;
 
 use script::{Content, Script};
+
+pub use start_tls::StartTls;
 
 /// Most bytes of replies that are kept of one transaction. A server with so much to say is broken.
 pub const REPLIES_BYTES_MAX: usize = 256 * 1024;
@@ -51,6 +55,8 @@ pub enum ClientNeed {
     /// Write the output, if there is any, and the message, then call [`Client::sent`]. After [`Client::start`] it is in wire form,
     /// with its final CRLF.CRLF; after [`Client::start_chunk`] it is the chunk, without stuffing and without an end.
     Message,
+    /// Do the handshake of TLS, then call [`Client::secured`]. Only after [`Client::with_start_tls`].
+    Secure,
     /// The transaction ended, or the session never came to one. Said once.
     Done(Outcome),
     /// Write the output, if there is any, and close.
@@ -110,6 +116,8 @@ pub enum ClientFault {
     OutOfTurn,
     /// Its replies to one transaction are longer than anything sensible.
     TooLong,
+    /// It does not offer STARTTLS, or refuses it, where TLS must be.
+    NoTls,
 }
 
 impl fmt::Display for ClientFault {
@@ -119,6 +127,7 @@ impl fmt::Display for ClientFault {
             Self::Code(code) => write!(f, "reply {code}, which means nothing here"),
             Self::OutOfTurn => f.write_str("reply to a command that was not sent yet"),
             Self::TooLong => f.write_str("replies that are too long"),
+            Self::NoTls => f.write_str("no STARTTLS, which must be"),
         }
     }
 }
@@ -132,6 +141,7 @@ impl fmt::Display for ClientFault {
 ///                     v 250         | |                 v       v                         |
 ///                     Helo          | +- Resetting <- Finished <- LoneDot                 |
 ///                                   +------------------ Finished <------------------------+
+///  with STARTTLS: Ehlo --250--> StartTls --220--> Securing --secured--> Ehlo
 ///  with BDAT: Commands --BDAT is in the output--> Message --sent--> Commands --all replies--> Finished
 ///  Ready --introduce--> Introducing --250 to XFORWARD--> Ready, --220 to XCLIENT--> Ehlo
 ///  everywhere: 421 or broken --> Finished --> Closed; Ready --quit--> Quitting --> Closed
@@ -144,6 +154,10 @@ enum State {
     Ehlo,
     /// Waits for the reply to HELO, from a server that does not know EHLO.
     Helo,
+    /// Waits for the reply to STARTTLS.
+    StartTls,
+    /// The handshake of TLS is under way.
+    Securing,
     /// No transaction runs.
     Ready,
     /// Waits for the reply to XCLIENT or XFORWARD.
@@ -196,6 +210,7 @@ pub struct Client {
     xclient: Attributes,
     /// and with XFORWARD.
     xforward: Attributes,
+    start_tls: StartTls,
     /// The server's SIZE; 0 if it gave none.
     message_bytes_max: u64,
     script: Script,
@@ -221,6 +236,7 @@ impl Client {
             is_secure: false,
             xclient: Attributes::default(),
             xforward: Attributes::default(),
+            start_tls: StartTls::Never,
             message_bytes_max: 0,
             script: Script::default(),
             refusal: None,
@@ -247,6 +263,7 @@ impl Client {
                 // A server that speaks while nothing was asked says that it closes, or is broken.
                 State::Ready => self.state = State::Closed,
                 State::Message => return ClientNeed::Message,
+                State::Securing => return ClientNeed::Secure,
                 State::Closed => return ClientNeed::Close,
                 State::Finished(outcome, after) => {
                     self.go_on(after);
@@ -394,14 +411,22 @@ impl Client {
             return self.hang_up(reply);
         }
         match self.state {
-            State::Greeting | State::Ehlo | State::Helo if !is_last => self.break_off(ClientFault::OutOfTurn),
+            // Behind the 220 to STARTTLS too: whoever sits in between may have put it there, and it would be taken for what was said
+            // inside TLS (RFC 3207, 6).
+            State::Greeting | State::Ehlo | State::Helo | State::StartTls if !is_last => {
+                self.break_off(ClientFault::OutOfTurn);
+            }
             State::Greeting if code == 220 => self.hello(State::Ehlo, b"EHLO "),
             State::Ehlo if code == 250 => {
                 self.read_features(reply);
                 self.open();
             }
-            State::Ehlo if code >= 500 => self.hello(State::Helo, b"HELO "),
+            State::Ehlo if code >= 500 && self.start_tls != StartTls::Always => {
+                self.hello(State::Helo, b"HELO ");
+            }
             State::Helo | State::Introducing(Introduction::XForward) if code == 250 => self.open(),
+            State::StartTls if code == 220 => self.state = State::Securing,
+            State::StartTls if code >= 400 => self.go_without_tls(),
             State::Greeting | State::Ehlo | State::Helo if code >= 400 => {
                 self.output.extend_from_slice(b"QUIT\r\n");
                 self.finish(Outcome::Refused(self.stage()), reply, After::Close);

@@ -50,18 +50,12 @@ impl Client {
         self.state = state;
     }
 
-    /// After XCLIENT the server knows nothing of us, nor we of it.
+    /// After XCLIENT, or inside TLS, the server knows nothing of us, nor we of it.
     pub(super) fn hello_again(&mut self) {
         self.known = Extensions::NONE;
         self.offered = Extensions::NONE;
         self.message_bytes_max = 0;
         self.hello(State::Ehlo, b"EHLO ");
-    }
-
-    /// The session is open; its greetings need not be kept.
-    pub(super) fn open(&mut self) {
-        self.replies.clear();
-        self.state = State::Ready;
     }
 
     /// Reads the lines of the reply to EHLO behind the first.

@@ -57,6 +57,13 @@ impl Server {
         }
     }
 
+    /// Reads over a chunk that is not taken whatever stands in it, and says this.
+    pub(super) fn refuse_bdat(&mut self, bytes: u64, is_last: bool, refusal: Reply<'static>) {
+        self.chunks.left_bytes = bytes;
+        self.chunks.is_last = is_last;
+        self.swallow(refusal);
+    }
+
     /// Whether the verdict on DATA is one on a chunk. Then its content begins at once; no 354 is said.
     pub(super) fn start_chunk(&mut self) -> bool {
         if !std::mem::take(&mut self.chunks.announced) {

@@ -12,6 +12,12 @@ use crate::stage::Stage;
 impl Server {
     /// Serves a well-formed command.
     pub(super) fn serve(&mut self, command: Command<'_>) {
+        if self.config.tls_required && !self.is_secure && !is_for_strangers(&command) {
+            return match command {
+                Command::Bdat { bytes, is_last } => self.refuse_bdat(bytes, is_last, replies::TLS_FIRST),
+                _ => self.say(&replies::TLS_FIRST),
+            };
+        }
         match command {
             Command::Mail(sender, parameters) => self.mail(sender, parameters),
             Command::Rcpt(recipient, parameters) => self.rcpt(recipient, parameters),
@@ -304,4 +310,9 @@ fn attributes_of(extension: Extension) -> &'static [Attribute] {
         Extension::XForward => &Attribute::XFORWARD,
         _ => &[],
     }
+}
+
+/// What is served before TLS where that is required (RFC 3207, 4).
+const fn is_for_strangers(command: &Command<'_>) -> bool {
+    matches!(command, Command::Noop | Command::Ehlo(_) | Command::StartTls | Command::Quit)
 }

@@ -70,6 +70,8 @@ pub struct ServerConfig {
     pub limits: ServerLimits,
     /// What becomes of bare line breaks.
     pub line_breaks: LineBreaks,
+    /// Nothing but NOOP, EHLO, STARTTLS and QUIT is served outside TLS (RFC 3207, 4).
+    pub tls_required: bool,
 }
 
 impl ServerConfig {
@@ -80,6 +82,7 @@ impl ServerConfig {
             extensions: Extensions::USUAL,
             limits: ServerLimits::default(),
             line_breaks: LineBreaks::Refuse,
+            tls_required: false,
         }
     }
 }

@@ -279,12 +279,16 @@ impl Server {
     }
 
     /// The connection is inside TLS now: everything said before is forgotten (RFC 3207, 4.2), and STARTTLS is not offered again.
+    /// Either [`next`](Self::next) has just said [`Need::Secure`], or it was never called: TLS came before SMTP (RFC 8314, 3.3).
     ///
     /// # Panics
-    /// If the last [`next`](Self::next) did not say [`Need::Secure`].
+    /// At any other time.
     pub fn secured(&mut self) {
-        assert_eq!(self.state, State::Securing, "a connection is secured when it is asked for");
         self.is_secure = true;
+        if self.state == State::Connect {
+            return;
+        }
+        assert_eq!(self.state, State::Securing, "a connection is secured when it is asked for");
         self.state = State::Commands;
         self.forwarded = None;
         self.forget_session();
@@ -347,6 +351,11 @@ impl Server {
     /// The recipient under judgement, or else the last accepted one.
     pub fn recipient(&self) -> Option<Mailbox<'_>> {
         self.envelope.last_recipient()
+    }
+
+    /// Whether the connection is inside TLS.
+    pub const fn is_secure(&self) -> bool {
+        self.is_secure
     }
 
     /// Size of the message read so far, in whole lines, without dot-stuffing and final dot.

@@ -26,6 +26,7 @@ pub(super) const NOT_VERIFIED: Reply<'static> =
 
 pub(super) const NO_EXPANSION: Reply<'static> = reply(502, (5, 5, 1), "Lists are not expanded here");
 pub(super) const HELLO_FIRST: Reply<'static> = reply(503, (5, 5, 1), "Say EHLO or HELO first");
+pub(super) const TLS_FIRST: Reply<'static> = reply(530, (5, 7, 0), "Must issue a STARTTLS command first");
 pub(super) const MAIL_FIRST: Reply<'static> = reply(503, (5, 5, 1), "Say MAIL first");
 pub(super) const MAIL_TWICE: Reply<'static> = reply(503, (5, 5, 1), "A sender was given already");
 pub(super) const NO_RECIPIENTS: Reply<'static> = reply(554, (5, 5, 1), "No valid recipients");

@@ -113,6 +113,7 @@ pub(crate) fn send<'a>(mut chunks: impl Iterator<Item = &'a [u8]>) -> Vec<Outcom
                 }
             }
             ClientNeed::Message => client.sent(),
+            ClientNeed::Secure => client.secured(),
             ClientNeed::Done(outcome) => {
                 outcomes.push(outcome);
                 if matches!(outcome, Outcome::Unfit(_)) {

@@ -30,6 +30,7 @@ fn spec(balance: Balance, servers: Vec<ServerSpec>) -> PoolSpec {
         reuse_idle: Duration::from_secs(30),
         client: None,
         usable: Extensions::ALL,
+        tls: PoolTls::Off,
         timeouts: Timeouts::default(),
         empty: FixedReply::new(451, (4, 3, 2), "none"),
     }
