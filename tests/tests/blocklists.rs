@@ -131,7 +131,7 @@ fn one_question_is_asked_however_many_lists_look_at_its_bits() {
         "weir 1\nrole mx\n\nlistener here {{\n  bind {entry}\n  name \"mx.example.org\"\n}}\n\n{}{}{}{}\
          rule TWO 1 \"two\" in bad = two(client.ip)\nrule FOUR 1 \"four\" in bad = four(client.ip)\n\
          rule HIGH 1 \"high\" in bad = high(client.ip)\nrule TEN 1 \"ten\" in bad = both(client.ip) matches 127.0.*.10\n\
-         group bad {{ }}\n\non rcpt {{\n  reject 550 5.7.1 \"{{hits(bad)}}\" if score(bad) >= 1\n}}\n\non data {{\n  reject 550 5.7.3 \"not here\"\n}}\n",
+         group bad {{ }}\n\non rcpt {{\n  reject 550 5.7.1 \"{{hits(bad)}}\" if score(bad) >= 3\n}}\n\non data {{\n  reject 550 5.7.3 \"not here\"\n}}\n",
         list("two", "2"),
         list("four", "4"),
         list("high", "0.0.4.0"),
