@@ -116,7 +116,13 @@ impl Hop {
     fn command(&mut self, line: &[u8]) -> &'static str {
         let line = String::from_utf8_lossy(line).into_owned();
         let rest = |prefix| line.strip_prefix(prefix);
-        if rest("EHLO ").is_some() {
+        if line == "QUIT" {
+            "221 bye\r\n"
+        } else if line == "RSET" {
+            self.has_sender = false;
+            self.rcpts.clear();
+            "250 forgotten\r\n"
+        } else if rest("EHLO ").is_some() {
             "250-hop\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
         } else if rest("MAIL FROM:").is_some() {
             self.has_sender = true;
