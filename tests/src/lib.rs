@@ -16,6 +16,7 @@ mod folder;
 mod hop;
 mod net;
 mod process;
+pub mod rogue;
 pub mod rules;
 mod sender;
 mod sink;
