@@ -21,6 +21,7 @@ use weir_smtp::{Enhanced, ServerConfig};
 use crate::auth::Method;
 use crate::clamd;
 use crate::dns::{Health, Listing, TestPoints};
+use crate::limits::MESSAGE_WITHIN;
 use crate::store::{self, Greylist};
 use crate::tls::{Keyring, Mode};
 use crate::upstream::pool::{FixedReply, Pool};
@@ -472,6 +473,8 @@ pub struct Timeouts {
     pub data: Duration,
     /// For the client to take a reply.
     pub write: Duration,
+    /// From one message to the next, and for one message.
+    pub whole: Duration,
     /// For a command, and for more of a message, while the listener is stressed.
     pub stressed: Option<Duration>,
 }
@@ -494,6 +497,7 @@ impl Default for Timeouts {
             data: Duration::from_mins(3),
             write: Duration::from_mins(1),
             stressed: None,
+            whole: MESSAGE_WITHIN,
         }
     }
 }

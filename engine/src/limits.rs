@@ -145,8 +145,9 @@ pub const QUARANTINE_BOX_BYTES_MAX: usize = 64;
 /// How much of all messages under way a shard holds, in MiB, if it is not told otherwise. What the rules look at is held
 /// a second time, in one piece.
 pub const MESSAGE_MEMORY_MIB: u32 = 256;
-/// From the 354 to the final dot. RFC 5321, 4.5.3.2, bounds each wait within; this bounds a client that sends a byte now and
-/// then: the largest message that is taken by default comes at 7 kB/s.
+/// From the 354 to the final dot, and from one message to the next, if a listener is not told otherwise. RFC 5321, 4.5.3.2, bounds
+/// each wait within; this bounds a client that sends a byte or a command now and then: the largest message that is taken by
+/// default comes at 7 kB/s.
 pub const MESSAGE_WITHIN: Duration = Duration::from_hours(1);
 /// How long other servers are tried for a message: a client waits for ten minutes (RFC 5321, 4.5.3.2.6), and sends again what is
 /// accepted after that.

@@ -34,7 +34,7 @@ pub use seat::{Room, Seat};
 use crate::decide::decide;
 use crate::facts::Facts;
 use crate::id::Id;
-use crate::limits::{MESSAGE_WITHIN, RECEIVE_BUFFER_BYTES};
+use crate::limits::RECEIVE_BUFFER_BYTES;
 use crate::local::Local;
 use crate::lookups::Lookups;
 use crate::ring::{Due, Stream, Watched};
@@ -64,6 +64,8 @@ pub struct Session {
     own: Option<Box<Own>>,
     /// When what the client is sending must be here.
     due: Option<Due>,
+    /// When the next message must have begun.
+    patience: Due,
     began: Instant,
 }
 
@@ -88,6 +90,7 @@ impl Session {
             held: None,
             own: None,
             due: None,
+            patience: watched.due(facts.listener.timeouts.whole),
             began: Instant::now(),
             local,
             link,
@@ -154,13 +157,15 @@ impl Session {
         let timeouts = self.facts.listener.timeouts.when(is_stressed);
         let in_message = self.server.in_message();
         let within = if self.server.in_body() { timeouts.data } else { timeouts.command };
-        let whole_within = if in_message { MESSAGE_WITHIN } else { timeouts.command };
+        let whole_within = if in_message { timeouts.whole } else { timeouts.command };
         // What follows our last reply has a bound as a whole too, or a byte now and then would hold a seat for ever; and so has a
         // message in chunks, each of which is answered.
         let due = match self.due.filter(|_| !answers || in_message) {
             Some(due) => due,
             None => *self.due.insert(self.watched.due(whole_within)),
         };
+        // And all commands without a message have one.
+        let due = if in_message { due } else { due.min(self.patience) };
         self.watched.arm_read_until(within, due);
         self.watched.set_interruptible(!self.server.in_transaction());
         let (read, buffer) = self.link.read(self.input.lend(0), RECEIVE_BUFFER_BYTES).await;
@@ -170,7 +175,12 @@ impl Session {
         match read {
             Ok(0) if self.watched.woken() => self.server.close(&SHUTTING_DOWN),
             Ok(0) if self.watched.expired() => self.server.close(&TIMED_OUT),
-            Ok(0) | Err(_) => return false,
+            Ok(0) => {
+                // It may have closed its own direction only: what was said last is still on its way.
+                self.say_last().await;
+                return false;
+            }
+            Err(_) => return false,
             Ok(_) => {}
         }
         true

@@ -17,6 +17,7 @@ mod hop;
 mod net;
 mod openssl;
 mod process;
+pub mod rogue;
 pub mod rules;
 mod sender;
 mod sink;

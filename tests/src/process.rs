@@ -49,6 +49,16 @@ impl Process {
         self.status
     }
 
+    /// How much of it is in memory now, and the most that ever was, in KiB.
+    pub fn resident_kib(&self) -> (u64, u64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it is running");
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line of its status");
+            line.trim_end_matches("kB").trim().parse().expect("a number of KiB")
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
     /// Waits for its end and returns the exit code.
     #[track_caller]
     pub fn wait(&mut self) -> i32 {

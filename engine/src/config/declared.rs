@@ -160,6 +160,7 @@ fn timeouts(args: Args<'_>) -> Timeouts {
         data: of("data", default.data),
         write: of("write", default.write),
         stressed: args.after("stressed").and_then(Args::duration),
+        whole: of("whole", default.whole),
     }
 }
 

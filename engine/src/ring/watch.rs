@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::Shutdown;
+use std::num::NonZeroU64;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -35,9 +36,9 @@ struct Entry {
     woken: Cell<bool>,
 }
 
-/// A time, in sweeps of a register.
-#[derive(Clone, Copy, Debug)]
-pub struct Due(u64);
+/// A time, in sweeps of a register: never the first, so that an `Option` of it takes no more room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Due(NonZeroU64);
 
 /// What a connection waits for, and the number of the sweep that finds it overdue.
 #[derive(Clone, Copy)]
@@ -148,7 +149,7 @@ pub struct Watched {
 impl Watched {
     /// The time that comes `after` from now.
     pub fn due(&self, after: Duration) -> Due {
-        Due(self.register.due(after))
+        Due(NonZeroU64::MIN.saturating_add(self.register.due(after) - 1))
     }
 
     /// The reads that follow must end within `within`, all together, else the input is shut down: a read gives
@@ -160,7 +161,7 @@ impl Watched {
 
     /// As [`Self::arm_read`], and at `due` at the latest.
     pub fn arm_read_until(&self, within: Duration, due: Due) {
-        self.entry.wait.set(Wait::Input(self.register.due(within).min(due.0)));
+        self.entry.wait.set(Wait::Input(self.register.due(within).min(due.0.get())));
     }
 
     /// The writes that follow must end within `within`, else the connection is reset and they fail.

@@ -222,9 +222,11 @@ const LISTENER: &[SettingSpec] = &[
             &[Word("data"), Value(Duration)],
             &[Word("write"), Value(Duration)],
             &[Word("stressed"), Value(Duration)],
+            &[Word("whole"), Value(Duration)],
         ])],
         "How long a session waits for a command (default 5m), for more of a message (3m) and for the client to take a reply (1m); \
-         RFC 5321, 4.5.3.2. `stressed` is what takes the place of the first two while the listener is stressed; 10s is usual.",
+         RFC 5321, 4.5.3.2. `stressed` is what takes the place of the first two while the listener is stressed; 10s is usual. \
+         `whole` bounds all those waits together: from one message to the next, and for one message (1h).",
         "timeouts command 5m, data 3m",
     ),
     once(

@@ -141,6 +141,7 @@ impl Session {
     fn finish(&mut self, answer: Answer<'_>) {
         self.server.answer(answer);
         self.facts.messages += 1;
+        self.patience = self.watched.due(self.facts.listener.timeouts.whole);
         self.end_transaction();
     }
 }

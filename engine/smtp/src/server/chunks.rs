@@ -15,17 +15,13 @@ use crate::reply::Reply;
 use crate::stage::Stage;
 use crate::stuffer::Stuffer;
 
-/// A chunk of up to so many times the largest message is read over to be refused in order. A larger one would be read for nothing for as
-/// long as its client liked.
-const CHUNK_READ_OVER_MAX: u64 = 2;
-
 /// The chunk that was announced last, and how the message stands.
 #[derive(Debug, Default)]
 pub(super) struct Chunks {
     /// What the client offered to send with BDAT and was not yet let.
     announced: bool,
-    /// Bytes of it that are still to come.
-    left_bytes: u64,
+    /// Bytes of it that are still to come; with DATA, so many of the message that still may come.
+    pub(super) left_bytes: u64,
     is_last: bool,
     stuffer: Stuffer,
     /// What is said once a refused chunk was read over.
@@ -34,7 +30,7 @@ pub(super) struct Chunks {
 
 impl Server {
     pub(super) fn bdat(&mut self, bytes: u64, is_last: bool) {
-        if bytes > self.config.limits.body.message_bytes_max.saturating_mul(CHUNK_READ_OVER_MAX) {
+        if bytes > self.read_over_bytes_max() {
             return self.close(&replies::CHUNK_TOO_LARGE);
         }
         self.chunks.left_bytes = bytes;

@@ -214,6 +214,7 @@ impl Server {
             return;
         }
         self.scanner = Scanner::new(self.config.limits.body);
+        self.chunks.left_bytes = self.read_over_bytes_max().saturating_add(1);
         self.state = State::Body;
         self.print(&replies::GO_AHEAD);
     }

@@ -13,6 +13,10 @@ pub enum LineBreaks {
     Normalise,
 }
 
+/// What cannot be taken is read over to be refused in order, up to so many times the largest message: what is beyond would be read
+/// for nothing for as long as its client liked.
+pub(super) const READ_OVER_MAX: u64 = 2;
+
 /// Limits of one connection. A count that is passed ends it with 421; the others refuse one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerLimits {

@@ -26,6 +26,7 @@ pub use config::{LineBreaks, ServerConfig, ServerLimits};
 
 use chunks::Chunks;
 use conduct::Observed;
+use config::READ_OVER_MAX;
 
 use crate::address::Mailbox;
 use crate::body::{BodyFault, Scanner};
@@ -83,7 +84,7 @@ pub enum Answer<'a> {
 ///     |  v            |   +----------------- 5xx ------------- Spoiled                     |
 ///     | NotServed     |   +----------------------------- final reply ----------------------+
 ///     v  v            v     XCLIENT: Commands --> Connect
-///   Closed: QUIT, 421, Answer::Close, too many errors; BDAT: see `chunks`
+///   Closed: QUIT, 421, Answer::Close, too many errors, a spoiled message without an end; BDAT: see `chunks`
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -484,27 +485,26 @@ impl Server {
         }
         let scanned = self.scanner.scan(input.unread().get(..ready_bytes).unwrap_or_default());
         let range = input.consume(scanned.bytes);
-        match (self.state, self.scanner.fault()) {
-            (State::Spoiled(fault), _) => {
-                if scanned.is_end {
-                    self.finish_spoiled(fault);
-                }
-                None
+        self.chunks.left_bytes = self.chunks.left_bytes.saturating_sub(scanned.bytes as u64);
+        let Some(fault) = self.scanner.fault() else {
+            if scanned.is_end {
+                self.state = State::Judging(Stage::Message);
             }
-            (_, Some(fault)) => {
-                self.state = State::Spoiled(fault);
-                if scanned.is_end {
-                    self.finish_spoiled(fault);
-                }
-                Some(Need::Spoiled(fault))
-            }
-            (_, None) => {
-                if scanned.is_end {
-                    self.state = State::Judging(Stage::Message);
-                }
-                Some(Need::Body(range))
-            }
+            return Some(Need::Body(range));
+        };
+        let is_new = self.state == State::Body;
+        self.state = State::Spoiled(fault);
+        if self.chunks.left_bytes == 0 {
+            self.close(&replies::body_fault(fault));
+        } else if scanned.is_end {
+            self.finish_spoiled(fault);
         }
+        is_new.then_some(Need::Spoiled(fault))
+    }
+
+    /// How much of a message or a chunk that cannot be taken is read over.
+    fn read_over_bytes_max(&self) -> u64 {
+        self.config.limits.body.message_bytes_max.saturating_mul(READ_OVER_MAX)
     }
 
     /// Appends a reply, and counts it if it is an error. One too many is replaced by 421.
