@@ -13,7 +13,8 @@ use weir_lang::plan::{Arg, Declared, Plan, Setting};
 use weir_lang::source::Sources;
 
 use super::Loaded;
-use super::args::Args;
+use super::args::{self, Args};
+use super::host_name;
 use super::faults::report;
 use crate::clock::{Clock, write_rfc3339};
 use crate::generation::{Generation, ListenerTls};
@@ -93,7 +94,11 @@ impl Reader<'_> {
     fn read(&mut self, plan: &Plan) {
         for (_, listener) in plan.declared("listener") {
             let Some(setting) = setting(listener) else { continue };
-            match Certificates::read(&pairs(setting), &|file| self.files.read(file)) {
+            let files = |file: &str| match file.strip_prefix(SELF_SIGNED) {
+                Some(_) => self_signed(listener),
+                None => self.files.read(file),
+            };
+            match Certificates::read(&pairs(setting), &files) {
                 Ok(certificates) => self.keep_keys(listener, setting, certificates),
                 Err(faults) => faults.iter().for_each(|fault| self.fault(setting, fault)),
             }
@@ -117,7 +122,9 @@ impl Reader<'_> {
                 self.report(&codes::TLS_TIME, setting, &certificate.file, message, "renew it");
             }
         }
-        match Keyring::new(pairs(setting), minimum(Args(&setting.args)), certificates) {
+        // What was made is no file that could change.
+        let files = pairs(setting).into_iter().filter(|pair| !pair.certificate.starts_with(SELF_SIGNED));
+        match Keyring::new(files.collect(), minimum(Args(&setting.args)), certificates) {
             Ok(keys) => _ = self.secrets.keys.insert(listener.name.clone(), Arc::new(keys)),
             Err(error) => {
                 let fault = Fault { file: listener.name.clone(), reason: error.to_string(), help: "" };
@@ -166,6 +173,9 @@ fn beside(setting: &Setting, path: &str) -> String {
 fn pairs(setting: &Setting) -> Vec<Pair> {
     let given = setting.args.split(|arg| *arg == Arg::Comma);
     let pairs = given.filter_map(|args| {
+        if Args(args).has("self_signed") {
+            return Some(Pair { certificate: SELF_SIGNED.to_owned(), key: None });
+        }
         let args = Args(args).after("cert")?;
         Some(Pair {
             certificate: beside(setting, args.text()?),
@@ -173,6 +183,16 @@ fn pairs(setting: &Setting) -> Vec<Pair> {
         })
     });
     pairs.collect()
+}
+
+/// What stands for the file of a certificate that is made.
+const SELF_SIGNED: &str = "self_signed:";
+
+/// A certificate for a listener's name, signed by itself, and its key.
+fn self_signed(listener: &Declared) -> Result<String, String> {
+    let name = args::setting(listener, "name").and_then(Args::text).map_or_else(host_name, str::to_owned);
+    let made = rcgen::generate_simple_self_signed([name]).map_err(|error| error.to_string())?;
+    Ok(made.cert.pem() + &made.signing_key.serialize_pem())
 }
 
 fn minimum(args: Args<'_>) -> Minimum {

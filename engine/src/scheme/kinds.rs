@@ -242,12 +242,13 @@ const LISTENER: &[SettingSpec] = &[
         &[
             OneOf(&[&[Word("offered")], &[Word("required")], &[Word("implicit")]]),
             Comma,
-            Repeat(&[OneOf(&[CERTIFICATE, MINIMUM])]),
+            Repeat(&[OneOf(&[CERTIFICATE, &[Word("self_signed")], MINIMUM])]),
         ],
         "TLS: `offered` after STARTTLS (RFC 3207), `required` (before it there is no mail: 530 5.7.0), or `implicit` from the first byte on. \
          Certificates are PEM files, the host's own certificate first, the key in the same file or behind `key`. A client that asks for \
          a name gets the first certificate that holds for it, others the first of all. The files are read anew within seconds when they \
-         change; a bad one keeps the certificate before. `minimum tls13` refuses TLS 1.2; what is older is never spoken. Off by default.",
+         change; a bad one keeps the certificate before. `self_signed` instead of files makes a certificate for the listener's `name` at each \
+         load: enough for hosts that send mail, which encrypt to anybody, and for a first day. `minimum tls13` refuses TLS 1.2; what is older is never spoken. Off by default.",
         "tls offered, cert \"/etc/weir/tls/mx1.pem\", cert \"/etc/weir/tls/mx2.pem\" key \"/etc/weir/tls/mx2.key\"",
     ),
     once(
