@@ -43,9 +43,17 @@ pub struct Envelope {
     pub is_utf8: bool,
     /// Whether MAIL said `REQUIRETLS`.
     pub requires_tls: bool,
-    /// What MAIL said with `RET=`.
+    /// What MAIL said of notices; few say it, so it has no room of its own.
+    notices: Option<Box<Notices>>,
+}
+
+/// What MAIL says of the notices that its sender wants (RFC 3461).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notices {
+    /// `RET=`.
     pub returns: Option<Return>,
-    envid: Option<Range<usize>>,
+    /// `ENVID=`, encoded.
+    pub envid: Option<String>,
 }
 
 impl Envelope {
@@ -63,8 +71,7 @@ impl Envelope {
         self.body = BodyType::SevenBit;
         self.is_utf8 = false;
         self.requires_tls = false;
-        self.returns = None;
-        self.envid = None;
+        self.notices = None;
     }
 
     /// The reverse-path.
@@ -77,18 +84,18 @@ impl Envelope {
         self.sender = sender.mailbox().map(|mailbox| self.store(mailbox));
     }
 
-    /// What MAIL said with `ENVID=`, encoded.
-    pub fn envid(&self) -> Option<&str> {
-        self.text.get(self.envid.clone()?)
+    /// What MAIL said of notices, if it did.
+    pub fn notices(&self) -> Option<&Notices> {
+        self.notices.as_deref()
     }
 
-    /// Sets that, to be written behind the sender.
-    pub fn set_envid(&mut self, envid: &str) {
-        self.envid = Some(self.append(envid));
+    /// Sets that.
+    pub fn set_notices(&mut self, notices: Notices) {
+        self.notices = (notices != Notices::default()).then(|| Box::new(notices));
     }
 
     /// What RCPT said of each recipient, in the same order.
-    pub fn notices(&self) -> impl Iterator<Item = RcptParameters<'_>> {
+    pub fn wishes(&self) -> impl Iterator<Item = RcptParameters<'_>> {
         self.recipients.iter().map(|span| RcptParameters {
             notify: span.notify,
             orcpt: span.orcpt.clone().and_then(|range| self.text.get(range)),

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use common::Line;
 use weir_smtp::client::Unfit;
 use weir_smtp::command::RcptParameters;
+use weir_smtp::envelope::Notices;
 use weir_smtp::notify::{Notify, Return};
 use weir_smtp::{
     BodyType, Client, ClientConfig, ClientNeed, Envelope, Identity, Input, Introduction, Mailbox, Outcome,
@@ -165,6 +166,7 @@ fn config() -> Arc<ClientConfig> {
 fn envelope(text: &str) -> (Envelope, u64) {
     let mut envelope = Envelope::new();
     let mut bytes = 100;
+    let mut notices = Notices::default();
     for (at, word) in text.split(' ').enumerate() {
         match (at, word) {
             (0, "<>") => {}
@@ -173,8 +175,8 @@ fn envelope(text: &str) -> (Envelope, u64) {
             (_, "8bit") => envelope.body = BodyType::EightBit,
             (_, "utf8") => envelope.is_utf8 = true,
             (_, "tls") => envelope.requires_tls = true,
-            (_, word) if word.starts_with("ret=") => envelope.returns = Return::parse(&word[4..]),
-            (_, word) if word.starts_with("envid=") => envelope.set_envid(&word[6..]),
+            (_, word) if word.starts_with("ret=") => notices.returns = Return::parse(&word[4..]),
+            (_, word) if word.starts_with("envid=") => notices.envid = Some(word[6..].to_owned()),
             (_, word) if word.starts_with("notify=") => envelope.set_notice(RcptParameters {
                 notify: Notify::parse(&word[7..]),
                 orcpt: Some("rfc822;b@example.net"),
@@ -183,6 +185,7 @@ fn envelope(text: &str) -> (Envelope, u64) {
             (_, recipient) => envelope.push_recipient(Mailbox::parse(recipient).unwrap()),
         }
     }
+    envelope.set_notices(notices);
     (envelope, bytes)
 }
 

@@ -60,11 +60,12 @@ impl Script {
         }
         let has_dsn = offered.has(Extension::Dsn);
         if has_dsn {
-            self.parameter(b" RET=", envelope.returns.map(Return::word));
-            self.parameter(b" ENVID=", envelope.envid());
+            let notices = envelope.notices();
+            self.parameter(b" RET=", notices.and_then(|notices| notices.returns).map(Return::word));
+            self.parameter(b" ENVID=", notices.and_then(|notices| notices.envid.as_deref()));
         }
         self.end();
-        for (recipient, said) in envelope.recipients().zip(envelope.notices()) {
+        for (recipient, said) in envelope.recipients().zip(envelope.wishes()) {
             self.text.extend_from_slice(b"RCPT TO:");
             self.mailbox(recipient);
             if has_dsn {

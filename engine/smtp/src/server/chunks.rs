@@ -25,7 +25,7 @@ pub(super) struct Chunks {
     is_last: bool,
     stuffer: Stuffer,
     /// What is said once a refused chunk was read over.
-    refusal: Option<Reply<'static>>,
+    refusal: Option<Box<Reply<'static>>>,
 }
 
 impl Server {
@@ -83,7 +83,7 @@ impl Server {
     }
 
     fn swallow(&mut self, refusal: Reply<'static>) {
-        self.chunks.refusal = Some(refusal);
+        self.chunks.refusal = Some(Box::new(refusal));
         self.state = State::Swallowing;
     }
 

@@ -4,6 +4,7 @@ use super::{Hello, Server, State, Transaction, replies};
 use crate::address::{Mailbox, Path};
 use crate::body::{BodyFault, Scanner};
 use crate::command::{Command, MailParameters, RcptParameters};
+use crate::envelope::Notices;
 use crate::extension::{Extension, Extensions};
 use crate::identity::{Attribute, Identity};
 use crate::reply::{Reply, code_of};
@@ -64,10 +65,8 @@ impl Server {
         self.envelope.body = parameters.body.unwrap_or_default();
         self.envelope.is_utf8 = parameters.is_utf8;
         self.envelope.requires_tls = parameters.requires_tls;
-        self.envelope.returns = parameters.returns;
-        if let Some(envid) = parameters.envid {
-            self.envelope.set_envid(envid);
-        }
+        let envid = parameters.envid.map(str::to_owned);
+        self.envelope.set_notices(Notices { returns: parameters.returns, envid });
         self.state = State::Judging(Stage::Mail);
     }
 
@@ -124,7 +123,7 @@ impl Server {
         if self.in_transaction() {
             self.end_transaction();
         }
-        self.forwarded = None;
+        self.end_forwarding();
         self.idle(&replies::RESET);
     }
 
@@ -262,33 +261,41 @@ impl Server {
         self.transaction = Transaction::Idle;
         self.tally.recipients_excess = 0;
         self.envelope.clear();
-        self.forwarded = None;
+        self.end_forwarding();
+    }
+
+    /// What XFORWARD said holds no longer.
+    pub(super) fn end_forwarding(&mut self) {
+        if let Some(spoken_for) = &mut self.spoken_for {
+            spoken_for.forwarded = None;
+        }
     }
 
     /// The peer speaks for a client from now on: what was said so far was not said by it.
     fn xclient(&mut self, attributes: &str) {
-        let before = self.client.clone();
+        let before = self.client().cloned();
         let Some(identity) = self.told(before, attributes, &Attribute::XCLIENT) else { return };
-        self.client = Some(Box::new(identity));
+        let spoken_for = self.spoken_for.get_or_insert_default();
+        spoken_for.client = Some(identity);
+        spoken_for.forwarded = None;
         self.forget_session();
         // More may be said of the client, in commands that follow at once.
         self.offered = Extensions::NONE.with(Extension::XClient);
-        self.forwarded = None;
         self.state = State::Connect;
     }
 
     /// The peer's next message is this client's. Several commands say more of one client.
     fn xforward(&mut self, attributes: &str) {
-        let before = self.forwarded.clone();
+        let before = self.forwarded().cloned();
         let Some(identity) = self.told(before, attributes, &Attribute::XFORWARD) else { return };
-        self.forwarded = Some(Box::new(identity));
+        self.spoken_for.get_or_insert_default().forwarded = Some(identity);
         self.print(&replies::RESET);
     }
 
     /// What was said of a client before, with what is said now.
     fn told(
         &mut self,
-        before: Option<Box<Identity>>,
+        before: Option<Identity>,
         arguments: &str,
         attributes: &[Attribute],
     ) -> Option<Identity> {

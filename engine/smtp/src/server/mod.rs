@@ -143,6 +143,15 @@ pub enum Hello {
     Ehlo,
 }
 
+/// The clients that a trusted peer speaks for.
+#[derive(Debug, Default)]
+struct SpokenFor {
+    /// Since XCLIENT.
+    client: Option<Identity>,
+    /// In one transaction, since XFORWARD.
+    forwarded: Option<Identity>,
+}
+
 /// One connection of a client.
 #[derive(Debug)]
 pub struct Server {
@@ -169,10 +178,8 @@ pub struct Server {
     is_secure: bool,
     /// Whether the peer may speak for other clients.
     is_trusted: bool,
-    /// Whom the peer speaks for since XCLIENT.
-    client: Option<Box<Identity>>,
-    /// Whom it speaks for in one transaction, since XFORWARD.
-    forwarded: Option<Box<Identity>>,
+    /// Whom the peer speaks for, if it does.
+    spoken_for: Option<Box<SpokenFor>>,
     output: Vec<u8>,
 }
 
@@ -199,8 +206,7 @@ impl Server {
             offered: Extensions::NONE,
             is_secure: false,
             is_trusted: false,
-            client: None,
-            forwarded: None,
+            spoken_for: None,
             output: Vec::new(),
         }
     }
@@ -291,7 +297,7 @@ impl Server {
         }
         assert_eq!(self.state, State::Securing, "a connection is secured when it is asked for");
         self.state = State::Commands;
-        self.forwarded = None;
+        self.end_forwarding();
         self.forget_session();
     }
 
@@ -309,12 +315,12 @@ impl Server {
 
     /// Whom the peer speaks for since XCLIENT. Every XCLIENT begins the session anew: [`Stage::Connect`] is judged again.
     pub fn client(&self) -> Option<&Identity> {
-        self.client.as_deref()
+        self.spoken_for.as_ref()?.client.as_ref()
     }
 
     /// Whom the peer speaks for in this transaction, or the next; it ends with the transaction, RSET or EHLO.
     pub fn forwarded(&self) -> Option<&Identity> {
-        self.forwarded.as_deref()
+        self.spoken_for.as_ref()?.forwarded.as_ref()
     }
 
     /// Takes other settings from the next command on (a reload). What EHLO offered before stays said.
