@@ -13,6 +13,7 @@ const FILES: &[(&str, &str)] = shipped![
     "lists/freemail.txt",
     "lists/local-domains.txt",
     "lists/our-hosts.txt",
+    "lists/own.ip4set",
     "lists/phrases-seo.txt",
     "lists/recipients.txt",
     "mailbox.weir",

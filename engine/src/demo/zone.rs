@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, MX, SOA};
+use hickory_resolver::proto::rr::rdata::{A, MX, SOA, TXT};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 /// The client that the demo's DNS list has listed.
@@ -47,12 +47,25 @@ fn answer(asked: &Message) -> Option<Vec<u8>> {
     reply.to_vec().ok()
 }
 
+/// The test points of the lists of addresses.
+const TEST_POINTS: [&str; 2] = ["2.0.0.127.zen.example.org.", "2.0.0.127.bl.example.net."];
+
+/// An address record.
+fn address(octets: [u8; 4]) -> Option<RData> {
+    Some(RData::A(A(octets.into())))
+}
+
 /// The zone.
 fn data(name: &str, asked: RecordType) -> Option<RData> {
     let [a, b, c, d] = LISTED_CLIENT.octets();
     match asked {
-        RecordType::A if name == format!("{d}.{c}.{b}.{a}.zen.example.org.") => {
-            Some(RData::A(A(Ipv4Addr::new(127, 0, 0, 4))))
+        RecordType::A if name == format!("{d}.{c}.{b}.{a}.zen.example.org.") => address([127, 0, 0, 4]),
+        // What every list has, by which probes know it to be well (RFC 5782, 5).
+        RecordType::A if TEST_POINTS.contains(&name) => address([127, 0, 0, 2]),
+        RecordType::A if name == "test.dbl.example.org." => address([127, 0, 1, 2]),
+        RecordType::A if name == "client.example.net." => address([192, 0, 2, 10]),
+        RecordType::TXT if name == "example.net." => {
+            Some(RData::TXT(TXT::new(vec![String::from("v=spf1 ip4:127.0.0.0/8 -all")])))
         }
         RecordType::MX if name == "example.net." => {
             Some(RData::MX(MX::new(10, Name::from_ascii("mail.example.net.").ok()?)))
