@@ -37,7 +37,7 @@ pub fn explain(args: &Explain) -> Exit {
         Ok(content) => content,
         Err(error) => return failed(&format!("{}: {error}", args.message.display())),
     };
-    let loaded = match config::load(&args.rules) {
+    let mut loaded = match config::load(&args.rules) {
         Ok(loaded) => loaded,
         Err(reason) => return failed(&reason),
     };
@@ -45,7 +45,9 @@ pub fn explain(args: &Explain) -> Exit {
     let host_name = config::host_name();
     let overrides = Overrides { dns: args.resolver, ..Overrides::default() };
     let base = Base { number: 1, older: None, host_name: &host_name, overrides: &overrides };
-    let generation = Arc::new(config::generation_with(plan, loaded.zones.clone(), &base));
+    // For servers that are asked about recipients inside TLS; what cannot be read here only makes them unknown.
+    let secrets = loaded.unlock(&config::Disk);
+    let generation = Arc::new(config::serving(plan, loaded.zones.clone(), &secrets, &base));
     let mail = Mail {
         client: args.client,
         via: None,

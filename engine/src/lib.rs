@@ -4,11 +4,11 @@
 //! ```text
 //! 6 cli run reread control edits admin show export config commands simulate explain demo
 //! 5 shard
-//! 4 session local decide lookups relay rehearse question counts
+//! 4 session local decide lookups relay rehearse callout question counts
 //! 3 facts mail scheme generation process
 //! 2 dns clamd spool store upstream
 //! 1 tls ring
-//! 0 limits clock id log metrics http table wire
+//! 0 limits cache clock id log metrics http table wire
 //! ```
 
 pub mod admin;

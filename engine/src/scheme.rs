@@ -3,6 +3,7 @@
 //! One entry is one word, with its type, doc and example; the checker, `weir doc` and the tests read these tables. What
 //! a held field's value is at run time stands in [`crate::facts`], in the same order, checked by a test there.
 
+pub mod answers;
 pub mod auth;
 pub mod clauses;
 pub mod codes;

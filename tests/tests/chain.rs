@@ -16,7 +16,15 @@ const LISTED: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 66));
 /// A name server that knows one listed client and refuses all other zones.
 fn resolver(folder: &Folder, here: Loopback) -> (Rbldnsd, std::net::SocketAddr) {
     let address = here.port();
-    (Rbldnsd::start(folder, address, "zen.example.org", "127.0.0.2 :127.0.0.2:test\n127.0.0.66 :127.0.0.4:listed"), address)
+    (
+        Rbldnsd::start(
+            folder,
+            address,
+            "zen.example.org",
+            "127.0.0.2 :127.0.0.2:test\n127.0.0.66 :127.0.0.4:listed",
+        ),
+        address,
+    )
 }
 
 #[test]

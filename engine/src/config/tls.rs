@@ -14,8 +14,8 @@ use weir_lang::source::Sources;
 
 use super::Loaded;
 use super::args::{self, Args};
-use super::host_name;
 use super::faults::report;
+use super::host_name;
 use crate::clock::{Clock, write_rfc3339};
 use crate::generation::{Generation, ListenerTls};
 use crate::scheme::codes;

@@ -51,19 +51,19 @@ fn answer(asked: &Message) -> Option<Vec<u8>> {
 const TEST_POINTS: [&str; 2] = ["2.0.0.127.zen.example.org.", "2.0.0.127.bl.example.net."];
 
 /// An address record.
-fn address(octets: [u8; 4]) -> Option<RData> {
-    Some(RData::A(A(octets.into())))
+fn address(octets: [u8; 4]) -> RData {
+    RData::A(A(octets.into()))
 }
 
 /// The zone.
 fn data(name: &str, asked: RecordType) -> Option<RData> {
     let [a, b, c, d] = LISTED_CLIENT.octets();
     match asked {
-        RecordType::A if name == format!("{d}.{c}.{b}.{a}.zen.example.org.") => address([127, 0, 0, 4]),
+        RecordType::A if name == format!("{d}.{c}.{b}.{a}.zen.example.org.") => Some(address([127, 0, 0, 4])),
         // What every list has, by which probes know it to be well (RFC 5782, 5).
-        RecordType::A if TEST_POINTS.contains(&name) => address([127, 0, 0, 2]),
-        RecordType::A if name == "test.dbl.example.org." => address([127, 0, 1, 2]),
-        RecordType::A if name == "client.example.net." => address([192, 0, 2, 10]),
+        RecordType::A if TEST_POINTS.contains(&name) => Some(address([127, 0, 0, 2])),
+        RecordType::A if name == "test.dbl.example.org." => Some(address([127, 0, 1, 2])),
+        RecordType::A if name == "client.example.net." => Some(address([192, 0, 2, 10])),
         RecordType::TXT if name == "example.net." => {
             Some(RData::TXT(TXT::new(vec![String::from("v=spf1 ip4:127.0.0.0/8 -all")])))
         }
