@@ -21,7 +21,7 @@ use crate::cores::{Cores, Split};
 use crate::peers::Role;
 use crate::value::real;
 
-pub(crate) use address::{Addresses, braced};
+pub(crate) use address::{Addresses, braced, put_address};
 pub(crate) use check::words;
 pub(crate) use event::{Action, Event};
 pub(crate) use figure::{Expectation, Figures, Term};
@@ -39,6 +39,8 @@ pub(crate) const EVENTS_MAX: usize = 10_000;
 pub(crate) struct Scenario {
     /// The name of its folder.
     pub(crate) name: String,
+    /// Where its file is.
+    pub(crate) folder: PathBuf,
     /// What it shows, in a line.
     pub(crate) about: String,
     /// Load before the clock starts, which is in no figure but those of lost and doubled messages.
@@ -51,7 +53,10 @@ pub(crate) struct Scenario {
     pub(crate) nodes: Vec<Node>,
     pub(crate) loads: Vec<Load>,
     pub(crate) events: Vec<Event>,
+    /// What must hold of every run.
     pub(crate) expectations: Vec<Expectation>,
+    /// What must hold of a run in which no peer stands in the measured place: there, peers are shown to fail.
+    pub(crate) expectations_of_weir: Vec<Expectation>,
 }
 
 /// The node whose costs are told, and what a peer needs to stand in its place.

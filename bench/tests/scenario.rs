@@ -169,7 +169,7 @@ fn faults_of_a_scenario_file_are_golden() {
     let fault = text(&run(&["run", &path]).stderr);
     let expected = format!(
         "weir-bench: {path}:3: unknown field `expekt`, expected one of `about`, `warm_up`, `rest`, `measure`, \
-         `events`, `expect`, `node`, `load`\n"
+         `events`, `expect`, `expect_of_weir`, `node`, `load`\n"
     );
     assert_eq!(fault, expected);
     let path = folder.scenario("expect = [\"lots = 0\"]", "");
@@ -320,6 +320,38 @@ fn idle_connections_are_counted_with_what_each_holds() {
     assert!(figure("rss_bytes_per_connection") > 0.0, "{run}");
     assert!(run["figures"].get("messages_per_second").is_none(), "no mail was sent: {run}");
     assert!(outcome["setup"].as_array().unwrap().contains(&Value::from("core 0,1: sink, idle")), "{outcome}");
+}
+
+#[test]
+fn clients_that_wait_are_counted_at_each_edge() {
+    let outcome = found(&["run", "waiting", "--for", "1s", "--sessions", "200", "--cores", "0,1:0,1"]);
+    let run = &outcome["runs"][0];
+    let figure = |name: &str| run["figures"][name].as_f64().unwrap_or_else(|| panic!("{name} in {run}"));
+    assert!((figure("connections") - 600.0).abs() < 0.5 && figure("connections_lost") < 0.5, "{run}");
+    for edge in ["mx1", "mx2", "mx3"] {
+        let (more, each) = (
+            figure(&format!("{edge}.rss_peak_bytes")) - figure(&format!("{edge}.rss_before_bytes")),
+            figure(&format!("{edge}.rss_bytes_per_connection")),
+        );
+        assert!((more / 200.0 - each).abs() < 1.0, "of its own clients: {run}");
+    }
+}
+
+/// With rbldnsd as the list, asked at `{rbldnsd.ip}/{rbldnsd.port}`.
+#[test]
+fn listed_clients_wait_at_the_edge_and_are_refused() {
+    let arguments = ["run", "edge", "--for", "3s", "--sessions", "20", "--cores", "0,1:0,1"];
+    let outcome = outcome(&arguments);
+    let run = &outcome["runs"][0];
+    let figure = |name: &str| run["figures"][name].as_f64().unwrap_or_else(|| panic!("{name} in {run}"));
+    // Two loads, at least a turn of each session, 1 s long at least.
+    assert!(figure("refused_550") >= 40.0 && figure("seconds") > 2.9, "{run}");
+    assert!((figure("refused_550") - figure("attempts")).abs() < 0.5, "{run}");
+    let met = |text: &str| {
+        let all = run["expectations"].as_array().unwrap().iter();
+        all.filter(|one| one["text"] == text).all(|one| one["met"] == true)
+    };
+    assert!(met("refused_550 = attempts"), "what is expected of weir: {run}");
 }
 
 #[test]

@@ -1,15 +1,17 @@
 //! DNS: what a shard asks name servers, and what it remembers of their answers.
 //!
-//! Layer 2: below the facts, above the ring. `hickory-resolver` makes the packets; its own cache is off, because an
-//! answer that we have must be there without waiting ([`Upstream::try_cached`]), failures must be kept as well, and
-//! equal questions must be asked once. Names that never leave a host (`localhost`, 127.0.0.0/8 reversed, `.invalid`;
-//! RFC 6761) are answered by hickory without a packet.
+//! Layer 2: below the facts, above the ring. Questions go over sockets of the ring (`wire`); what an answer of one packet does not tell is
+//! left to `hickory-resolver`: TCP for what was cut off, aliases that lead elsewhere. Its own cache is off, because an answer that we
+//! have must be there without waiting ([`Upstream::try_cached`]), failures must be kept as well, and equal questions must be asked
+//! once. Names that never leave a host (`localhost`, 127.0.0.0/8 reversed, `.invalid`; RFC 6761) are answered by hickory
+//! without a packet.
 
 mod answer;
 mod health;
 mod listing;
 mod names;
 mod question;
+mod wire;
 mod zone;
 
 use std::cell::{OnceCell, RefCell};
@@ -26,7 +28,7 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
 pub use answer::{Answer, Failure, Records};
@@ -39,9 +41,11 @@ pub use zone::{Fault as ZoneFault, Format as ZoneFormat, Found as ZoneFound, Zon
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::limits::{
-    DNS_CACHE_ENTRIES_MAX, DNS_IN_FLIGHT_MAX, DNS_PACKET_TIME, DNS_PACKETS_MAX, DNS_QUESTION_TIME_MAX,
+    DNS_CACHE_ENTRIES_MAX, DNS_IN_FLIGHT_MAX, DNS_OPEN_MAX, DNS_PACKET_TIME, DNS_PACKETS_MAX,
+    DNS_QUESTION_TIME_MAX,
 };
 use crate::ring;
+use wire::{Said, Wire};
 
 /// The name servers of a shard. Kept over generations of rules, and with it what is known.
 pub struct Dns {
@@ -91,8 +95,11 @@ struct Server {
     /// Made with the first question, because it wants to be inside the runtime.
     resolver: OnceCell<TokioResolver>,
     config: (ResolverConfig, ResolverOpts),
+    wire: Wire,
     cache: RefCell<Cache<Question, Answer>>,
     in_flight: RefCell<HashMap<Question, Waiting>>,
+    /// Turns to be under way.
+    turns: Semaphore,
 }
 
 /// Where the answer to an open question will appear.
@@ -104,9 +111,11 @@ impl Upstream {
         Ok(Self(Rc::new(Server {
             address,
             resolver: OnceCell::new(),
+            wire: Wire::new(&config),
             config: (config, options),
             cache: RefCell::new(Cache::new(clock, DNS_CACHE_ENTRIES_MAX)),
             in_flight: RefCell::default(),
+            turns: Semaphore::new(DNS_IN_FLIGHT_MAX),
         })))
     }
 
@@ -153,15 +162,13 @@ impl Upstream {
         if let Some(waiting) = in_flight.get(question) {
             return Some(waiting.clone());
         }
-        if in_flight.len() >= DNS_IN_FLIGHT_MAX {
+        if in_flight.len() >= DNS_OPEN_MAX {
             return None;
         }
         let (found, waiting) = watch::channel(None);
         in_flight.insert(question.clone(), waiting.clone());
         let (server, question) = (Rc::clone(&self.0), question.clone());
         ring::spawn(async move {
-            // The resolver's sockets are tokio's, which is to be listened to at once.
-            let _listening = ring::Guest::enter();
             let answer = server.resolve(&question).await;
             server.in_flight.borrow_mut().remove(&question);
             found.send_replace(Some(answer));
@@ -232,9 +239,17 @@ pub type Known<'a> = &'a mut dyn FnMut(&Question) -> Option<Answer>;
 
 impl Server {
     async fn resolve(&self, question: &Question) -> Answer {
-        let (answer, keep) = match self.resolver() {
-            None => (Answer::Failed(Failure::Server), crate::limits::DNS_FAILURE_TTL),
-            Some(resolver) => asked(resolver, question).await,
+        let waiting = timeout(DNS_QUESTION_TIME_MAX, self.turns.acquire());
+        let Ok(Ok(_turn)) = waiting.await else { return Answer::Failed(Failure::Overload) };
+        let said = if question.stays_here() { Said::Elsewhere } else { self.wire.ask(question).await };
+        let (answer, keep) = match (said, self.resolver()) {
+            (Said::Answer(answer, keep), _) => (answer, keep),
+            (Said::Elsewhere, None) => (Answer::Failed(Failure::Server), crate::limits::DNS_FAILURE_TTL),
+            (Said::Elsewhere, Some(resolver)) => {
+                // The resolver's sockets are tokio's, which is to be listened to at once.
+                let _listening = ring::Guest::enter();
+                asked(resolver, question).await
+            }
         };
         self.cache.borrow_mut().keep(question.clone(), answer.clone(), keep);
         answer

@@ -63,8 +63,20 @@ pub const HTTP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Answers that a shard keeps for each name server; half of them may be old ones that nobody has asked for lately.
 pub const DNS_CACHE_ENTRIES_MAX: usize = 50_000;
-/// Questions that a shard has open with one name server; above, an answer is unknown at once.
+/// Questions that a shard has under way with one name server; those above wait for their turn.
 pub const DNS_IN_FLIGHT_MAX: usize = 4096;
+/// Questions that a shard has open with one name server, under way or waiting; above, an answer is unknown at once.
+pub const DNS_OPEN_MAX: usize = 8 * DNS_IN_FLIGHT_MAX;
+/// Sockets, each on a port of its own, over which a shard asks one name server; more questions than that share them.
+pub const DNS_SOCKETS_MAX: usize = 16;
+/// Questions for which one of them is used, and for how long: who would forge an answer has to guess its port anew.
+pub const DNS_SOCKET_QUESTIONS_MAX: u32 = 500;
+/// See above.
+pub const DNS_SOCKET_TIME: Duration = Duration::from_secs(10);
+/// The largest answer that is taken over UDP, in bytes: what fits an IPv6 packet of the least size that every network carries (1280).
+pub const DNS_PACKET_BYTES: u16 = 1232;
+/// Aliases that are followed within one answer.
+pub const DNS_ALIASES_MAX: usize = 8;
 /// How long a question is pursued, even if those who asked have given up: the answer is kept for the next.
 pub const DNS_QUESTION_TIME_MAX: Duration = Duration::from_secs(10);
 /// How long one packet's answer is waited for before the question is sent again.
@@ -154,8 +166,15 @@ pub const MESSAGE_WITHIN: Duration = Duration::from_hours(1);
 pub const RETRY_WITHIN: Duration = Duration::from_mins(5);
 /// How far the load of a shard must have risen, in bytes, for its memory to be given back when it falls to half.
 pub const EBB_BYTES: usize = 4 << 20;
-/// Connections that wait in the kernel to be accepted, for each listening socket.
-pub const LISTEN_BACKLOG: i32 = 4096;
+/// Connections that wait in the kernel to be accepted, for each listening socket: as many as `net.core.somaxconn` allows, since each
+/// that finds no place is made to try again a second later, or never hears of it.
+pub const LISTEN_BACKLOG: i32 = 65_535;
+/// Up to this share of its descriptors, in per cent, a process accepts all connections that are there at once; above, one by one,
+pub const ACCEPT_ALL_PERCENT_MAX: u64 = 75;
+/// and from this on only when others have ended: the rest waits in the kernel,
+pub const ACCEPT_PERCENT_MAX: u64 = 90;
+/// for so long at most, while nothing ends; then it is asked to come again.
+pub const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(10);
 /// How long shards may take to serve a new generation: none of them waits for anything meanwhile.
 pub const RELOAD_TAKEN_WITHIN: Duration = Duration::from_secs(10);
 /// How often that is looked at.

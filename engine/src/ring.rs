@@ -1,6 +1,6 @@
 //! The ring: every socket operation of a shard, on `io_uring`.
 //!
-//! Layer 1 of the flow. Its parts: [`Stream`] and [`Listener`] are sockets, [`Watch`] keeps their deadlines, [`RingError`] says why
+//! Layer 1 of the flow. Its parts: [`Stream`], [`Listener`] and [`Datagrams`] are sockets, [`Watch`] keeps their deadlines, [`RingError`] says why
 //! there is no ring. Below them, `driver`, `operation` and `buffers` alone hold `unsafe` and name `tokio_uring`, so that
 //! another driver can take their place; `pump` is the loop of a thread.
 //!
@@ -10,6 +10,7 @@
 //! its task, shuts its socket down. What has arrived waits in the stream, so the future of a read may be dropped.
 
 mod buffers;
+mod datagrams;
 mod driver;
 mod error;
 mod listener;
@@ -24,9 +25,11 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use socket2::SockRef;
 
+pub use datagrams::Datagrams;
 pub use driver::{Guest, descriptors_max, give_back_memory, raise_descriptor_limit, recycle};
 pub use error::{RingError, probe};
 pub use listener::Listener;
@@ -66,12 +69,27 @@ pub fn spawn<T: Future + 'static>(task: T) -> tokio::task::JoinHandle<T::Output>
 /// It must stay a plain descriptor: it may be dropped while the ring is being drained, when nothing can be submitted.
 struct Socket(OwnedFd);
 
+/// Sockets of all rings of the process.
+static SOCKETS: AtomicU64 = AtomicU64::new(0);
+
+/// How many sockets the rings of this process have open: nearly all of its descriptors. Connections count when their listener has given
+/// them out.
+pub fn sockets_open() -> u64 {
+    SOCKETS.load(Relaxed)
+}
+
 impl Socket {
     fn new(socket: impl Into<OwnedFd>) -> io::Result<Rc<Self>> {
         let descriptor = socket.into();
         // The ring waits by itself, and would report EAGAIN for a socket that promises not to.
         SockRef::from(&descriptor).set_nonblocking(false)?;
-        Ok(Rc::new(Self(descriptor)))
+        Ok(Self::accepted(descriptor))
+    }
+
+    /// One that the ring has made.
+    fn accepted(descriptor: OwnedFd) -> Rc<Self> {
+        SOCKETS.fetch_add(1, Relaxed);
+        Rc::new(Self(descriptor))
     }
 
     fn raw(&self) -> RawFd {
@@ -85,5 +103,11 @@ impl Socket {
     /// Ends pending operations. A socket whose peer has already gone is shut down enough.
     fn shutdown(&self, how: Shutdown) {
         let _gone = self.options().shutdown(how);
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        SOCKETS.fetch_sub(1, Relaxed);
     }
 }

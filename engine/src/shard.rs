@@ -34,6 +34,7 @@ use crate::ring::{self, Stream, Watch};
 use crate::session::{Room, Seat, Session, proxied};
 use crate::upstream::connection::Connections;
 use crate::wire::Store;
+use pressure::Descriptors;
 
 /// What serves now: published by control, read by shards.
 #[derive(Clone)]
@@ -212,9 +213,13 @@ impl Accepting {
     }
 
     async fn accept(self: Rc<Self>, shard: Rc<Shard>) {
+        let mut descriptors = Descriptors::default();
         while let Some(accepted) = self.socket.accept().await {
             match accepted {
-                Ok((stream, peer)) => self.receive(&shard, stream, peer),
+                Ok((stream, peer)) => {
+                    descriptors.wait(&self.socket).await;
+                    self.receive(&shard, stream, peer, descriptors.are_short());
+                }
                 Err(error) => {
                     shard
                         .local
@@ -230,7 +235,7 @@ impl Accepting {
         }
     }
 
-    fn receive(&self, shard: &Rc<Shard>, stream: Stream, peer: SocketAddr) {
+    fn receive(&self, shard: &Rc<Shard>, stream: Stream, peer: SocketAddr, are_short: bool) {
         let listener = Arc::clone(&self.listener.borrow());
         let room = Arc::clone(&self.room.borrow());
         shard.local.counts().connection(&listener.label);
@@ -246,7 +251,7 @@ impl Accepting {
             let reply = Reply::new(554, Enhanced::new(5, 7, 1), "this listener does not serve you");
             return shard.turn_away(stream, &listener.label, peer, "not in `from`", &reply);
         }
-        if let Some(reason) = pressure::pressure(&shard.local, &listener, &stream) {
+        if let Some(reason) = pressure::pressure(&shard.local, &listener, &stream, are_short) {
             return shard.turn_away(stream, &listener.label, peer, &reason, &listener.full.reply());
         }
         let Some(seat) = Seat::take(&listener, &room) else {

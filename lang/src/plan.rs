@@ -51,7 +51,8 @@ pub struct Plan {
     pub(crate) rule_code: Vec<Address>,
     pub(crate) rule_slots: Vec<Box<[Slot]>>,
     pub(crate) group_code: Vec<Address>,
-    pub(crate) weights: Vec<Weight>,
+    /// Shared with every [`Scratch`](crate::eval::Scratch): tests alone override some.
+    pub(crate) weights: std::sync::Arc<[Weight]>,
     /// What can be reached from each place at which a phase can wait: an index in `reaches`.
     pub(crate) sites: Vec<u32>,
     pub(crate) reaches: Vec<Box<[Slot]>>,

@@ -1,6 +1,7 @@
 //! When this host or the next can hardly take more: new clients are asked to come again, and those that are there hurry.
 
-use std::io;
+use std::io::{self, BufRead, BufReader};
+use std::net::TcpStream;
 
 use weir_tests::rules::relay;
 use weir_tests::{Client, Loopback, Sink, Weir, until};
@@ -36,6 +37,24 @@ fn descriptors_are_not_all_given_away() -> io::Result<()> {
     let (_, greeting) = Client::connect(entry)?;
     assert_eq!(greeting.text, "421 4.3.1 come again");
     until("the log", || !weir.lines(&["event=turned_away", "reason=descriptors"]).is_empty());
+    Ok(())
+}
+
+/// Those for whom there was no descriptor were told to come again, though others would have ended within a second.
+#[test]
+fn who_finds_no_descriptor_waits_in_the_kernel() -> io::Result<()> {
+    let entry = Loopback::new().port();
+    let rules = format!(
+        "weir 1\nlistener here {{\n  bind {entry}\n}}\non connect {{ greet after 500ms, teaser \"\" }}\non message {{ discard }}\n"
+    );
+    let weir = Weir::with_descriptors(&rules, entry, 300);
+    let clients: Vec<_> = (0..500).map(|_| TcpStream::connect(entry)).collect::<io::Result<_>>()?;
+    for client in clients {
+        let mut greeting = String::new();
+        BufReader::new(&client).read_line(&mut greeting)?;
+        assert!(greeting.starts_with("220 "), "{greeting}");
+    }
+    assert!(weir.lines(&["event=turned_away"]).is_empty());
     Ok(())
 }
 

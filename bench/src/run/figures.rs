@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::sources::Source;
+use super::sources::{Source, of_summaries};
 use super::stage::Stage;
 use crate::cpu::Cpu;
-use crate::scenario::{Figures, Scenario};
+use crate::scenario::{Figures, Load, Scenario};
 use crate::source;
 use crate::value::real;
 
@@ -85,13 +85,13 @@ fn busiest(before: &Threads, after: &Threads) -> Duration {
 pub(super) fn add_costs<'a>(
     whole: &Cost,
     costs: &[Cost],
-    sources: impl Iterator<Item = &'a Source>,
+    sources: &(impl Iterator<Item = &'a Source> + Clone),
     scenario: &Scenario,
     figures: &mut Figures,
 ) {
     let measured = scenario.measured.as_ref().map(|measured| measured.node.as_str());
     let names = || scenario.nodes.iter().map(|node| node.name.as_str());
-    for (cost, source) in costs.iter().zip(sources) {
+    for (cost, source) in costs.iter().zip(sources.clone()) {
         let of_load = source.figures();
         for (name, used) in names().zip(cost.used.iter().flatten()) {
             if measured == Some(name) {
@@ -101,14 +101,30 @@ pub(super) fn add_costs<'a>(
     }
     let of_all = figures.clone();
     for (index, (name, used)) in names().zip(whole.used.iter().flatten()).enumerate() {
+        let own = own_figures(name, sources.clone(), scenario);
         // Each load watched for its own peak.
         let peaks = costs.iter().filter_map(|cost| Some(cost.used.as_ref()?.get(index)?.rss_peak_bytes));
         let used = Used { rss_peak_bytes: peaks.max().unwrap_or_default().max(used.rss_peak_bytes), ..*used };
         if measured == Some(name) {
-            used.put(&of_all, "", figures);
+            used.put(own.as_ref().unwrap_or(&of_all), "", figures);
         }
-        used.put(&of_all, &format!("{name}."), figures);
+        used.put(own.as_ref().unwrap_or(&of_all), &format!("{name}."), figures);
     }
+}
+
+/// The figures of the loads that go to this node, where others go elsewhere; a node to which none goes works for all.
+fn own_figures<'a>(
+    name: &str,
+    sources: impl Iterator<Item = &'a Source> + Clone,
+    scenario: &Scenario,
+) -> Option<Figures> {
+    let goes_there = |load: &&Load| load.to == name;
+    let loads = || scenario.loads.iter();
+    if loads().all(|load| goes_there(&load)) || !loads().any(|load| goes_there(&load)) {
+        return None;
+    }
+    let own: Vec<&str> = loads().filter(goes_there).map(|load| load.name.as_str()).collect();
+    Some(of_summaries(sources.filter(|source| own.contains(&source.name.as_str()))))
 }
 
 impl Used {

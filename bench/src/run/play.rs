@@ -358,7 +358,7 @@ impl Play<'_> {
         let sources = self.sources.running.iter().skip(self.warm_ups());
         let mut figures = of_summaries(sources.clone());
         figures.extend(self.finished());
-        figures::add_costs(&self.whole, &self.costs, sources.clone(), self.scenario, &mut figures);
+        figures::add_costs(&self.whole, &self.costs, &sources, self.scenario, &mut figures);
         self.run.latency_us = figures::curve(sources);
         figures.insert("events".into(), real(self.run.events.len() as u64));
         figures
@@ -368,8 +368,9 @@ impl Play<'_> {
         if self.scenario.has_sinks() {
             proof::prove(&self.sources.sent()?, &books, &mut figures)?;
         }
-        self.run.expectations =
-            self.scenario.expectations.iter().map(|wanted| wanted.found(&figures)).collect();
+        let of_weir = self.scenario.expectations_of_weir.iter().filter(|_| self.setting.peer.is_none());
+        let wanted = self.scenario.expectations.iter().chain(of_weir);
+        self.run.expectations = wanted.map(|wanted| wanted.found(&figures)).collect();
         if let [load] = self.scenario.loads.as_slice() {
             // What one load did is what all did; said twice, it is only noise.
             figures.retain(|name, _| !name.starts_with(&format!("{}.", load.name)));

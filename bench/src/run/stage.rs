@@ -14,7 +14,7 @@ use crate::Result;
 use crate::cores::Cores;
 use crate::peers::{self, PeerKind, Setup};
 use crate::process::{Process, Program};
-use crate::scenario::{Action, Addresses, Kind, Measured, Node, Scenario};
+use crate::scenario::{Action, Addresses, Kind, Measured, Node, Scenario, put_address};
 use crate::sink::Book;
 
 /// How long a node may take until it is ready.
@@ -225,9 +225,10 @@ impl Standing {
         let path = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
         let own = std::env::current_exe()?.to_string_lossy().into_owned();
         let listen = self.listen.to_string();
+        let scenario = setting.scenario.folder.canonicalize()?.to_string_lossy().into_owned();
         let put = |word: &String| {
-            let word = word.replace("{listen}", &listen).replace("{folder}", &self.folder.to_string_lossy());
-            setting.addresses.put_into_braces(&word)
+            let word = put_address(word, "listen", self.listen).replace("{scenario}", &scenario);
+            setting.addresses.put_into_braces(&word.replace("{folder}", &self.folder.to_string_lossy()))
         };
         let (first, more): (Vec<String>, &[String]) = match &self.node.kind {
             Kind::Weir { rules, arguments } => {

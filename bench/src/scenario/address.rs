@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Kind, Scenario};
+use super::{Kind, Node, Scenario};
 use crate::{Result, loopback};
 
 /// Where name servers are asked.
@@ -16,16 +16,21 @@ pub(crate) struct Addresses(Vec<(String, SocketAddr)>);
 impl Addresses {
     /// Free ones.
     pub(crate) fn draw(scenario: &Scenario) -> Result<Self> {
-        let name_servers =
-            scenario.nodes.iter().filter(|node| matches!(node.kind, Kind::StandIn { command: "dns", .. }));
-        let is_alone = name_servers.count() == 1;
-        let address = |kind: &Kind| match kind {
+        let is_stand_in = |node: &&Node| matches!(node.kind, Kind::StandIn { command: "dns", .. });
+        // What peers ask, or else the only one.
+        let asked = scenario.measured.as_ref().and_then(|measured| measured.dns.clone());
+        let mut stand_ins = scenario.nodes.iter().filter(is_stand_in);
+        let name_server = asked.or_else(|| match (stand_ins.next(), stand_ins.next()) {
+            (Some(only), None) => Some(only.name.clone()),
+            _ => None,
+        });
+        let address = |node: &Node| match &node.kind {
             Kind::External { address } => Ok(*address),
             // Some programs know no other port for it.
-            Kind::StandIn { command: "dns", .. } if is_alone => loopback::address_with_port(DNS_PORT),
+            _ if name_server.as_ref() == Some(&node.name) => loopback::address_with_port(DNS_PORT),
             _ => loopback::free_address(),
         };
-        let drawn = scenario.nodes.iter().map(|node| Ok((node.name.clone(), address(&node.kind)?)));
+        let drawn = scenario.nodes.iter().map(|node| Ok((node.name.clone(), address(node)?)));
         Ok(Self(drawn.collect::<Result<_>>()?))
     }
 
@@ -47,13 +52,17 @@ impl Addresses {
         Ok(replaced(text, &pairs))
     }
 
-    /// A text in which `{NODE}` stands for a node's address.
+    /// A text in which `{NODE}` stands for a node's address, `{NODE.ip}` and `{NODE.port}` for its parts.
     pub(crate) fn put_into_braces(&self, text: &str) -> String {
-        let replace = |text: String, (name, address): &(String, SocketAddr)| {
-            text.replace(&format!("{{{name}}}"), &address.to_string())
-        };
-        self.0.iter().fold(text.to_owned(), replace)
+        self.0.iter().fold(text.to_owned(), |text, (name, address)| put_address(&text, name, *address))
     }
+}
+
+/// A text in which `{NAME}`, `{NAME.ip}` and `{NAME.port}` have become this address and its parts.
+pub(crate) fn put_address(text: &str, name: &str, address: SocketAddr) -> String {
+    text.replace(&format!("{{{name}}}"), &address.to_string())
+        .replace(&format!("{{{name}.ip}}"), &address.ip().to_string())
+        .replace(&format!("{{{name}.port}}"), &address.port().to_string())
 }
 
 /// `text` with each first half of a pair replaced by its second; the first pair that fits is taken. A match that is part
@@ -98,6 +107,12 @@ mod tests {
         let text = "bind 127.0.0.1:25\nserver a 127.0.0.1:2525\nserver b 110.0.0.1:25, 10.0.0.1:25;\u{fc} \"unix:/x\"";
         let expected = "bind 127.3.2.1:10001\nserver a 127.0.0.1:2525\nserver b 110.0.0.1:25, [::1]:3;\u{fc} \"127.0.0.1:25\"";
         assert_eq!(replaced(text, &pairs), expected);
+    }
+
+    #[test]
+    fn an_address_has_its_parts() {
+        let put = put_address("{a}, {a.ip}/{a.port}, {ab}", "a", "127.0.0.1:53".parse().unwrap());
+        assert_eq!(put, "127.0.0.1:53, 127.0.0.1/53, {ab}");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(super) fn check(form: Form, path: &Path) -> Checked<Scenario> {
     let measured = form.measure.map(|measure| measured(measure, &nodes)).transpose()?;
     let scenario = Scenario {
         name: name.into_owned(),
+        folder: folder.to_owned(),
         about: form.about,
         warm_up: form.warm_up.map_or(Ok(WARM_UP), |text| time(&text))?,
         rest: form.rest.map_or(Ok(Duration::ZERO), |text| time(&text))?,
@@ -41,13 +42,16 @@ pub(super) fn check(form: Form, path: &Path) -> Checked<Scenario> {
         loads,
         events: Vec::new(),
         expectations: Vec::new(),
+        expectations_of_weir: Vec::new(),
     };
     let events =
         form.events.iter().map(|event| checked_event(event, &scenario)).collect::<Checked<Vec<_>>>()?;
     check_repetitions(&events, &form.events, scenario.lasts())?;
-    let expectations =
-        form.expect.iter().map(|text| expectation(text, &scenario)).collect::<Checked<Vec<_>>>()?;
-    Ok(Scenario { events, expectations, ..scenario })
+    let expected = |texts: &[Spanned<String>]| {
+        texts.iter().map(|text| expectation(text, &scenario)).collect::<Checked<Vec<_>>>()
+    };
+    let (expectations, expectations_of_weir) = (expected(&form.expect)?, expected(&form.expect_of_weir)?);
+    Ok(Scenario { events, expectations, expectations_of_weir, ..scenario })
 }
 
 fn time(text: &Spanned<String>) -> Checked<Duration> {
@@ -113,9 +117,9 @@ fn nodes(forms: &[Spanned<NodeForm>], folder: &Path) -> Checked<Vec<Node>> {
 /// The nodes of one entry: `count` of them, with numbers behind the name and ports that count up.
 fn group(form: &NodeForm, at: usize, folder: &Path) -> Checked<Vec<Node>> {
     let name = form.name.get_ref().clone();
-    if !is_name(&name) || ["listen", "folder"].contains(&name.as_str()) {
+    if !is_name(&name) || ["listen", "folder", "scenario"].contains(&name.as_str()) {
         let message = format!(
-            "`{name}` cannot be a node's name: letters, digits, - and _, and not `listen` or `folder`"
+            "`{name}` cannot be a node's name: letters, digits, - and _, and not `listen`, `folder` or `scenario`"
         );
         return Err(Fault::new(form.name.span().start, message));
     }
@@ -249,8 +253,10 @@ fn load(form: &LoadForm, number: usize, nodes: &[Node]) -> Checked<Load> {
         term.parse::<Term>().map_err(|fault| Fault::new(at, fault))?;
         plain = plain.replace(&format!("{{{term}}}"), "1");
     }
-    let target = ["127.0.0.1:25".to_owned()];
-    crate::understands("source", &[&target, words(&plain).as_slice()].concat())
+    // As it will be called, as far as its other options depend on it.
+    let start: &[&str] = if form.hold { &["127.0.0.1:25", "--hold", "1s"] } else { &["127.0.0.1:25"] };
+    let start = start.iter().map(|word| (*word).to_owned());
+    crate::understands("source", &start.chain(words(&plain)).collect::<Vec<_>>())
         .map_err(|fault| Fault::new(at, fault))?;
     let from = form.from.as_ref().map_or(Ok(Duration::ZERO), time)?;
     let messages = form.messages.as_ref().map(|messages| *messages.get_ref());

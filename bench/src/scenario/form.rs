@@ -20,6 +20,8 @@ pub(super) struct Form {
     #[serde(default)]
     pub(super) expect: Vec<Spanned<String>>,
     #[serde(default)]
+    pub(super) expect_of_weir: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) node: Vec<Spanned<NodeForm>>,
     #[serde(default)]
     pub(super) load: Vec<Spanned<LoadForm>>,

@@ -26,6 +26,10 @@ const FILES: &[(&str, &str)] = files!(
     "chain/mx.weir"
     "chain/scanner.weir"
     "drain/scenario.toml"
+    "edge-burst/scenario.toml"
+    "edge/mx.weir"
+    "edge/scenario.toml"
+    "edge/zen.example.org"
     "flow/scenario.toml"
     "idle/scenario.toml"
     "kill-scanner/scenario.toml"
@@ -40,6 +44,8 @@ const FILES: &[(&str, &str)] = files!(
     "shards/scenario.toml"
     "sink/scenario.toml"
     "sink/sink.weir"
+    "waiting/scenario.toml"
+    "waiting/waiting.weir"
 );
 
 /// The names of the shipped scenarios.

@@ -46,6 +46,9 @@ fn a_scenario_is_what_its_file_says() {
     assert_eq!(scenario.nodes[2].written_own, "127.0.0.1:2501");
     assert_eq!(scenario.loads[1].options, ["--rate", "{2 * a.messages_per_second}", "--sessions", "9"]);
     assert_eq!(scenario.lasts(), Duration::from_secs(6));
+    assert!(scenario.expectations_of_weir.is_empty());
+    let of_weir = parse(&GOOD.replacen("expect = ", "expect_of_weir = ", 1)).unwrap();
+    assert_eq!((of_weir.expectations.len(), of_weir.expectations_of_weir.len()), (0, 2));
     let short = scenario.scaled(0.5);
     assert_eq!((short.lasts(), short.warm_up), (Duration::from_secs(3), Duration::from_millis(500)));
     assert_eq!(short.events[1].every, Some(Duration::from_millis(250)));
@@ -73,6 +76,7 @@ fn faults_are_named_with_their_line_and_a_way_out() {
         ("1s reload lb", "1s clock lb +1h", "2: `clock lb +1h`: the node needs `own_clock = true`"),
         ("every 500ms", "every 1us", "without a pause"),
         ("lost = 0", "lots = 0", "3: there is no figure `lots`; there are: attempts_per_second, "),
+        ("expect = [\"lost = 0", "expect_of_weir = [\"lots = 0", "3: there is no figure `lots`"),
         ("lost = 0", "lost 0", "3: `lost 0` is no expectation: write `lost = 0`"),
         ("next_hops = [\"sink1\"", "next_hops = [\"sink9\"", "4: no node is called `sink9`"),
         ("at = \"127.0.0.1:10024\"", "at = \"localhost\"", "8: `localhost` is no address: write IP:PORT"),

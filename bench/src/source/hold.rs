@@ -1,4 +1,5 @@
-//! Idle sessions: opened up to the reply to EHLO, left alone, and asked at the end whether they are still there.
+//! Idle sessions: opened up to the reply to EHLO, left alone, and asked at the end whether they are still there. Or waiting ones,
+//! which have heard but the first line of the greeting.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -99,14 +100,22 @@ async fn hold_one(load: Rc<Load>, held: Rc<Held>, time: Duration) {
     if opening.wait_for(|all_open| *all_open).await.is_err() {
         return;
     }
-    tokio::time::sleep(time).await;
-    let Ok(_turn) = held.turns.acquire().await else { return };
-    let is_there = session.farewell().await;
+    let is_there = if load.options.waiting {
+        session.waits(time).await
+    } else {
+        tokio::time::sleep(time).await;
+        let Ok(_turn) = held.turns.acquire().await else { return };
+        session.farewell().await
+    };
     held.kept.set(held.kept.get() + u64::from(is_there));
 }
 
 async fn open(load: &Rc<Load>) -> std::result::Result<Session, String> {
     let mut session = Session::open(load, load.origin()).await.map_err(|error| error.to_string())?;
+    if load.options.waiting {
+        session.begin_to_wait().await.map_err(|error| error.to_string())?;
+        return Ok(session);
+    }
     match session.greet().await {
         Ok(ClientNeed::Ready) => {
             session.rest();

@@ -34,7 +34,8 @@ Examples:
   weir-bench source 127.0.0.1:2525 --rate 500..5000/500:10s --clients 127.1.0.0/16 --listed 127.0.0.2 --listed-share 30%
   weir-bench source 127.0.0.1:2525 --mail corpus/ --per-connection 1 --pregreet 5% --unknown 20% --slow 1% --drop 2%
   weir-bench source 127.0.0.1:2525 --proxy v2 --clients 2001:db8::/48 --starttls --chunking --rcpts 5
-  weir-bench source 127.0.0.1:2525 --hold 60s --sessions 20000"
+  weir-bench source 127.0.0.1:2525 --hold 60s --sessions 20000
+  weir-bench source 127.0.0.1:2525 --hold 10s --waiting --sessions 20000"
 )]
 pub(crate) struct Options {
     /// The server.
@@ -56,6 +57,10 @@ pub(crate) struct Options {
     /// open, and say QUIT. A line on standard error says when they are open. If the limit of descriptors allows fewer, they are fewer.
     #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["messages", "within", "rate", "per_connection"])]
     pub(super) hold: Option<Duration>,
+    /// Hold the sessions where the server lets clients wait: from the first line of a greeting that has more (`220-`) on. Who is
+    /// greeted before the time is over, or closed, counts as lost; at the end the sessions are closed without a word.
+    #[arg(long, requires = "hold")]
+    pub(super) waiting: bool,
     /// Messages on one connection; 0 is any number.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(super) per_connection: u64,

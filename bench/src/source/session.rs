@@ -241,6 +241,23 @@ impl Session {
         matches!(self.advance().await, Ok(ClientNeed::Close))
     }
 
+    /// Waits for the first line of a greeting that has more: the server lets the client wait for the rest.
+    pub(super) async fn begin_to_wait(&mut self) -> io::Result<()> {
+        self.watched.arm_read(self.load.options.timeout);
+        let (read, line) = self.link.read(Vec::new(), READ_BYTES).await;
+        self.watched.disarm();
+        match read? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ if line.starts_with(b"220-") => Ok(()),
+            _ => Err(io::Error::other("the server does not let clients wait for its greeting")),
+        }
+    }
+
+    /// Whether the server says nothing more, and is still there, for this time.
+    pub(super) async fn waits(&self, time: Duration) -> bool {
+        tokio::time::timeout(time, self.link.stream().has_come()).await.is_err()
+    }
+
     /// Gives back what memory an idle session does not need.
     pub(super) fn rest(&mut self) {
         self.input.shrink(0);

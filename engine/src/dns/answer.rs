@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use hickory_resolver::lookup::Lookup;
 use hickory_resolver::net::{DnsError, NetError};
-use hickory_resolver::proto::rr::{Name, RData};
+use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::time::error::Elapsed;
 
 use super::Kind;
 use crate::limits::{
-    DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TEXTS_MAX, DNS_TTL_MAX, DNS_TTL_MIN,
+    DNS_ALIASES_MAX, DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TEXTS_MAX, DNS_TTL_MAX,
+    DNS_TTL_MIN,
 };
 
 /// An answer has three values: yes, no, and don't know.
@@ -71,7 +73,11 @@ pub(super) fn read(kind: Kind, result: Result<Result<Lookup, NetError>, Elapsed>
         Ok(Ok(lookup)) => {
             let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
             let keep = Duration::from_secs(ttl.into()).clamp(DNS_TTL_MIN, DNS_TTL_MAX);
-            (records(kind, &lookup).map_or(Answer::None, |records| Answer::Found(Rc::new(records))), keep)
+            (
+                records(kind, lookup.answers().iter().map(|record| &record.data))
+                    .map_or(Answer::None, |records| Answer::Found(Rc::new(records))),
+                keep,
+            )
         }
         Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => {
             // Without an SOA it says nothing about how long (RFC 2308, 5).
@@ -83,25 +89,85 @@ pub(super) fn read(kind: Kind, result: Result<Result<Lookup, NetError>, Elapsed>
     }
 }
 
-fn records(kind: Kind, lookup: &Lookup) -> Option<Records> {
-    let data = || lookup.answers().iter().map(|record| &record.data);
+/// What one packet says.
+pub(super) enum Reply {
+    /// This, and how long it holds.
+    Answer(Answer, Duration),
+    /// It was cut off, leads elsewhere, or does not understand the form of the question.
+    Elsewhere,
+    /// The server fails or refuses.
+    Failure,
+}
+
+/// Reads the answer to a question.
+pub(super) fn read_reply(kind: Kind, reply: &Message) -> Reply {
+    let [query] = reply.queries.as_slice() else { return Reply::Failure };
+    match reply.metadata.response_code {
+        _ if reply.metadata.truncation => Reply::Elsewhere,
+        ResponseCode::NXDomain => Reply::Answer(Answer::None, nothing_holds(reply)),
+        ResponseCode::NoError if reply.answers.is_empty() => {
+            let is = |wanted| reply.authorities.iter().any(|record| record.data.record_type() == wanted);
+            // Other servers are named that may know more.
+            if is(RecordType::NS) && !is(RecordType::SOA) {
+                return Reply::Elsewhere;
+            }
+            Reply::Answer(Answer::None, nothing_holds(reply))
+        }
+        ResponseCode::NoError => follow(kind, query.name(), &reply.answers),
+        ResponseCode::FormErr | ResponseCode::NotImp | ResponseCode::BADVERS => Reply::Elsewhere,
+        _ => Reply::Failure,
+    }
+}
+
+/// The records of a name, or of that which its aliases lead to.
+fn follow<'a>(kind: Kind, mut name: &'a Name, answers: &'a [Record]) -> Reply {
+    let mut ttl = u32::MAX;
+    for _ in 0..=DNS_ALIASES_MAX {
+        let of_name = || answers.iter().filter(|record| record.name == *name);
+        let of_kind = || of_name().filter(|record| record.data.record_type() == kind.record_type());
+        if let Some(records) = records(kind, of_kind().map(|record| &record.data)) {
+            let ttl = of_kind().map(|record| record.ttl).fold(ttl, u32::min);
+            let keep = Duration::from_secs(ttl.into()).clamp(DNS_TTL_MIN, DNS_TTL_MAX);
+            return Reply::Answer(Answer::Found(Rc::new(records)), keep);
+        }
+        let alias = of_name().find_map(|record| match &record.data {
+            RData::CNAME(target) => Some((record.ttl, &target.0)),
+            _ => None,
+        });
+        let Some((holds, target)) = alias else { break };
+        (name, ttl) = (target, ttl.min(holds));
+    }
+    Reply::Elsewhere
+}
+
+/// How long it holds that there is nothing; without an SOA it is not said (RFC 2308, 5).
+fn nothing_holds(reply: &Message) -> Duration {
+    let said = reply.authorities.iter().find_map(|record| match &record.data {
+        RData::SOA(soa) => Some(record.ttl.min(soa.minimum)),
+        _ => None,
+    });
+    let ttl = said.map_or(DNS_TTL_MIN, |ttl| Duration::from_secs(ttl.into()));
+    ttl.clamp(DNS_TTL_MIN, DNS_NEGATIVE_TTL_MAX)
+}
+
+fn records<'a>(kind: Kind, data: impl Iterator<Item = &'a RData>) -> Option<Records> {
     let records = match kind {
-        Kind::A | Kind::Aaaa => Records::Addresses(bounded(data().filter_map(|data| match data {
+        Kind::A | Kind::Aaaa => Records::Addresses(bounded(data.filter_map(|data| match data {
             RData::A(address) if kind == Kind::A => Some(IpAddr::V4(address.0)),
             RData::AAAA(address) if kind == Kind::Aaaa => Some(IpAddr::V6(address.0)),
             _ => None,
         }))?),
-        Kind::Ptr => Records::Names(bounded(data().filter_map(|data| match data {
+        Kind::Ptr => Records::Names(bounded(data.filter_map(|data| match data {
             RData::PTR(name) => Some(plain(&name.0)),
             _ => None,
         }))?),
-        Kind::Mx => Records::Exchanges(bounded(data().filter_map(|data| match data {
+        Kind::Mx => Records::Exchanges(bounded(data.filter_map(|data| match data {
             RData::MX(mx) => Some((mx.preference, plain(&mx.exchange))),
             _ => None,
         }))?),
         Kind::Txt => Records::Texts(at_most(
             DNS_TEXTS_MAX,
-            data().filter_map(|data| match data {
+            data.filter_map(|data| match data {
                 RData::TXT(text) => Some(text.txt_data.concat().into_boxed_slice()),
                 _ => None,
             }),

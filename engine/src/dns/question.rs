@@ -65,6 +65,15 @@ impl Question {
         &self.name
     }
 
+    /// Whether it is about a name of which no name server is asked (RFC 6761, RFC 7686).
+    pub(super) fn stays_here(&self) -> bool {
+        const LOOPBACK: &str = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa";
+        ["localhost", "127.in-addr.arpa", LOOPBACK, "invalid", "onion"].iter().any(|zone| {
+            let before = self.name.strip_suffix(zone);
+            before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        })
+    }
+
     /// The final dot tells the resolver not to try search domains.
     pub(super) fn wire_name(&self) -> String {
         format!("{}.", self.name)
@@ -94,6 +103,20 @@ mod tests {
         check("bücher.example", Some("xn--bcher-kva.example"));
         check("_dmarc.example.org", Some("_dmarc.example.org"));
         check(&format!("{}.org", "x".repeat(63)), Some(&format!("{}.org", "x".repeat(63))));
+    }
+
+    #[test]
+    fn some_names_leave_no_host() {
+        for (name, stays) in [
+            ("localhost", true),
+            ("a.localhost", true),
+            ("notlocalhost", false),
+            ("1.0.0.127.in-addr.arpa", true),
+            ("x.invalid", true),
+            ("2.0.0.127.zen.example.org", false),
+        ] {
+            assert_eq!(Question::new(Kind::A, name).unwrap().stays_here(), stays, "{name}");
+        }
     }
 
     #[test]

@@ -243,7 +243,7 @@ fn too_many_open_questions_are_refused() {
     let server = TestServer::start(&[]);
     server.set(Behaviour::Silent);
     with(&server, async |upstream, _| {
-        for n in 0..DNS_IN_FLIGHT_MAX {
+        for n in 0..DNS_OPEN_MAX {
             assert!(upstream.waiting(&a(&format!("{n}.example.org"))).is_some());
         }
         let begun = Instant::now();

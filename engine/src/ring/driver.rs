@@ -507,10 +507,16 @@ pub(super) fn arm_receive(socket: &Rc<Socket>, inbox: &Rc<Inbox>) -> usize {
     token
 }
 
-/// Arms an accept that completes for each connection. Returns what it is cancelled by.
-pub(super) fn arm_accept(socket: &Rc<Socket>, backlog: &Rc<Backlog>) -> usize {
+/// Arms an accept that completes for each connection, or for one. Returns what it is cancelled by.
+pub(super) fn arm_accept(socket: &Rc<Socket>, backlog: &Rc<Backlog>, one: bool) -> usize {
     let driver = driver().expect("sockets are listened on inside of `run`");
-    let entry = opcode::AcceptMulti::new(Fd(socket.raw())).flags(libc::SOCK_CLOEXEC).build();
+    let socket_at = Fd(socket.raw());
+    let entry = if one {
+        let nowhere = std::ptr::null_mut();
+        opcode::Accept::new(socket_at, nowhere, nowhere.cast()).flags(libc::SOCK_CLOEXEC).build()
+    } else {
+        opcode::AcceptMulti::new(socket_at).flags(libc::SOCK_CLOEXEC).build()
+    };
     let token = driver.insert(Slot::Accepting(Rc::clone(backlog), Rc::clone(socket)));
     // SAFETY: it names no memory; the slot holds the socket.
     unsafe { driver.push(&entry.user_data(token as u64)) };

@@ -22,6 +22,7 @@ pub struct Listener {
     socket: Rc<Socket>,
     backlog: Rc<Backlog>,
     stopped: Cell<bool>,
+    one_by_one: Cell<bool>,
 }
 
 /// Connections that the kernel has accepted for us.
@@ -53,7 +54,7 @@ impl Listener {
         let socket = Socket::new(listener)?;
         // Connections have it from their listener, which saves each of them a system call.
         socket.options().set_tcp_nodelay(true)?;
-        Ok(Self { socket, backlog: Rc::default(), stopped: Cell::new(false) })
+        Ok(Self { socket, backlog: Rc::default(), stopped: Cell::new(false), one_by_one: Cell::new(false) })
     }
 
     /// The next connection and its peer, or `None` once the listener is stopped and has nothing more to give.
@@ -65,7 +66,7 @@ impl Listener {
             match poll_fn(|context| self.poll_accept(context)).await? {
                 Err(error) => return Some(Err(error)),
                 Ok(descriptor) => {
-                    let stream = Stream::new(Rc::new(Socket(descriptor)));
+                    let stream = Stream::new(Socket::accepted(descriptor));
                     // One that has gone already has no address, and nothing to say.
                     if let Ok(peer) = stream.peer() {
                         return Some(Ok((stream, peer)));
@@ -79,6 +80,8 @@ impl Listener {
         loop {
             match self.backlog.accepted.borrow_mut().pop_front() {
                 Some(Err(_cancelled)) if self.stopped.get() => {}
+                // What accepted all was ended, to accept one by one.
+                Some(Err(error)) if error.raw_os_error() == Some(libc::ECANCELED) => {}
                 Some(accepted) => return Poll::Ready(Some(accepted)),
                 None => break,
             }
@@ -87,10 +90,29 @@ impl Listener {
             if self.stopped.get() {
                 return Poll::Ready(None);
             }
-            self.backlog.armed.set(Some(arm_accept(&self.socket, &self.backlog)));
+            let token = arm_accept(&self.socket, &self.backlog, self.one_by_one.get());
+            self.backlog.armed.set(Some(token));
         }
         self.backlog.waker.set(Some(context.waker().clone()));
         Poll::Pending
+    }
+
+    /// Whether connections are accepted one by one, each when [`accept`](Self::accept) is waited for: then those for which nobody waits
+    /// stay in the kernel. Else all that are there are accepted at once. What was accepted before still comes out.
+    pub fn set_one_by_one(&self, one_by_one: bool) {
+        if self.one_by_one.replace(one_by_one) != one_by_one && one_by_one {
+            self.backlog.armed.get().into_iter().for_each(disarm);
+        }
+    }
+
+    /// Connections that were accepted and have not come out yet.
+    pub fn accepted(&self) -> usize {
+        self.backlog.accepted.borrow().len()
+    }
+
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.get()
     }
 
     /// The address it listens on.
@@ -123,6 +145,7 @@ pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
 mod tests {
     use super::*;
     use crate::ring::{run, spawn};
+    use socket2::SockRef;
     use std::net::TcpStream;
 
     fn listener(address: &str) -> (Listener, SocketAddr) {
@@ -159,6 +182,30 @@ mod tests {
             assert_eq!(peer, client.local_addr().unwrap());
             assert_eq!(stream.peer().unwrap(), peer);
             assert_eq!(stream.local().unwrap(), client.peer_addr().unwrap());
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn one_by_one_the_others_stay_in_the_kernel() {
+        run(async {
+            let (listener, local) = listener("127.0.0.1:0");
+            let mut clients = vec![TcpStream::connect(local).unwrap()];
+            let mut streams = vec![listener.accept().await.unwrap().unwrap()];
+            listener.set_one_by_one(true);
+            clients.extend((0..3).map(|_| TcpStream::connect(local).unwrap()));
+            // The one that the accept of all may have taken before it was ended.
+            streams.push(listener.accept().await.unwrap().unwrap());
+            streams.push(listener.accept().await.unwrap().unwrap());
+            let others: TcpListener = SockRef::from(&listener.socket.0).try_clone().unwrap().into();
+            others.set_nonblocking(true).unwrap();
+            tokio::task::yield_now().await;
+            let taken = others.accept();
+            assert!(taken.is_ok(), "the last was not accepted for nobody: {taken:?}");
+            listener.set_one_by_one(false);
+            clients.push(TcpStream::connect(local).unwrap());
+            streams.push(listener.accept().await.unwrap().unwrap());
+            assert_eq!((clients.len(), streams.len()), (5, 4));
         })
         .unwrap();
     }

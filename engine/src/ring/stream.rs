@@ -159,6 +159,11 @@ impl Stream {
         Self { socket, inbox: Rc::default(), outbox: Rc::default() }
     }
 
+    /// The socket below.
+    pub(super) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
     /// Connects to `peer`.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What evaluation remembers: all its memory, taken once, used for every message.
 
+use std::sync::Arc;
+
 use super::Truth;
 use crate::pattern;
 use crate::plan::op::Address;
@@ -26,9 +28,9 @@ pub enum RuleState {
 struct Memo {
     state: RuleState,
     /// The evaluation that found it.
-    evaluation: u64,
+    evaluation: u32,
     /// The beginning of a phase since which it holds.
-    beginning: u64,
+    beginning: u32,
     /// It waits for this late lookup alone.
     late: Option<Slot>,
 }
@@ -56,14 +58,15 @@ pub struct Scratch {
     /// The phase that waits for facts.
     waiting: Option<usize>,
     deadline: Option<u64>,
-    /// Counts calls of `evaluate`.
-    evaluation: u64,
-    /// Counts phases begun.
-    beginning: u64,
+    /// Counts calls of `evaluate`; 0 is none.
+    evaluation: u32,
+    /// Counts phases begun; 0 is none.
+    beginning: u32,
     rules: Vec<Memo>,
-    weights: Vec<Weight>,
+    /// Those of the plan, unless some are overridden.
+    weights: Arc<[Weight]>,
     /// The evaluation in which all rules of the group ran.
-    groups: Vec<u64>,
+    groups: Vec<u32>,
 }
 
 /// The hits of a pattern set on its text.
@@ -95,7 +98,7 @@ impl Scratch {
             evaluation: 0,
             beginning: 0,
             rules: vec![Memo::default(); plan.weights.len()],
-            weights: plan.weights.clone(),
+            weights: Arc::clone(&plan.weights),
             groups: vec![0; plan.groups.len()],
         }
     }
@@ -116,12 +119,12 @@ impl Scratch {
     /// Forgets the session: what a transaction forgets, and overrides of weights.
     pub fn reset_session(&mut self, plan: &Plan) {
         self.reset_transaction();
-        self.weights.clone_from(&plan.weights);
+        self.weights = Arc::clone(&plan.weights);
     }
 
     /// Overrides a rule's weight until [`Scratch::reset_session`], as `scores` in a test does; `None` switches it off.
     pub fn set_score(&mut self, rule: usize, score: Option<Score>) {
-        if let Some(weight) = self.weights.get_mut(rule) {
+        if let Some(weight) = Arc::make_mut(&mut self.weights).get_mut(rule) {
             weight.off = score.is_none();
             weight.score = score.or(weight.score);
         }
@@ -152,12 +155,13 @@ impl Scratch {
 
     /// Takes up the phase where it waits, or begins it anew.
     pub(super) fn begin(&mut self, plan: &Plan, phase: usize) -> Address {
-        self.evaluation += 1;
+        // A transaction, after which nothing is remembered, has far fewer than there are numbers.
+        self.evaluation = self.evaluation.checked_add(1).unwrap_or(1);
         self.deadline = None;
         self.wanted.clear();
         if self.waiting != Some(phase) {
             self.waiting = Some(phase);
-            self.beginning += 1;
+            self.beginning = self.beginning.checked_add(1).unwrap_or(1);
             self.actions.clear();
             self.stack.clear();
             self.frames.clear();
