@@ -5,7 +5,7 @@
 //! host is asked as long as nobody has begun to judge.
 
 mod connection;
-mod reply;
+pub mod reply;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

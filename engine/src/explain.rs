@@ -9,7 +9,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use weir_lang::eval::{RuleState, Scratch};
 use weir_lang::plan::RuleSpec;
-use weir_smtp::Conduct;
 
 use crate::auth::{Finding, Method};
 use crate::callout::Callouts;
@@ -49,16 +48,11 @@ pub fn explain(args: &Explain) -> Exit {
     let secrets = loaded.unlock(&config::Disk);
     let generation = Arc::new(config::serving(plan, loaded.zones.clone(), &secrets, &base));
     let mail = Mail {
-        client: args.client,
-        via: None,
         tls: args.tls.clone().map(|version| Agreed { version: version.into(), ..Agreed::usual() }),
         helo: args.helo.clone(),
         sender: args.from.clone(),
         rcpts: args.rcpt.clone(),
-        content,
-        stressed: false,
-        conduct: Conduct::default(),
-        errors: 0,
+        ..Mail::of(args.client, content)
     };
     // Virus scanners are reached over the ring, as in a session.
     let sheet = match ring::run(run(&generation, &mail, host_name, args.resolver)) {

@@ -102,7 +102,8 @@ impl Reply {
     }
 }
 
-fn reply(head: &[u8], pages: &dyn Pages) -> Vec<u8> {
+/// The whole reply to a request, of which `head` is all up to its empty line.
+pub fn reply(head: &[u8], pages: &dyn Pages) -> Vec<u8> {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
     let [method, target, version] = words.as_slice() else {

@@ -15,7 +15,7 @@ pub mod admin;
 pub mod auth;
 pub mod cache;
 mod callout;
-mod clamd;
+pub mod clamd;
 pub mod cli;
 pub mod clock;
 pub mod commands;

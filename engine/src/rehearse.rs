@@ -51,6 +51,22 @@ pub struct Mail {
 }
 
 impl Mail {
+    /// A message from a host without a fault, for nobody yet.
+    pub fn of(client: IpAddr, content: Vec<u8>) -> Self {
+        Self {
+            client,
+            via: None,
+            tls: None,
+            helo: String::from("client.example.net"),
+            sender: String::from("sender@example.net"),
+            rcpts: Vec::new(),
+            content,
+            stressed: false,
+            conduct: Conduct::default(),
+            errors: 0,
+        }
+    }
+
     /// The message as it comes over the wire.
     fn message(&self) -> Rc<Message> {
         let wire = Rc::new(stuff(&self.content));

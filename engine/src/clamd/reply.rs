@@ -6,7 +6,10 @@ use super::{Reason, Scan};
 const OVER_LIMIT: &str = "Heuristics.Limits.Exceeded";
 
 /// Reads a reply, without its final NUL, to the scan of this number in its session: `1: stream: OK`.
-pub(super) fn read(reply: &[u8], number: u32) -> Result<Scan, Reason> {
+///
+/// # Errors
+/// What clamd says is wrong, or [`Reason::Broken`] when it is no reply to this scan.
+pub fn read(reply: &[u8], number: u32) -> Result<Scan, Reason> {
     let text = String::from_utf8_lossy(reply).replace(char::is_control, "?");
     let nonsense = || Reason::Broken(format!("unexpected reply `{text}`"));
     let Some((id, what)) = text.split_once(": ") else {

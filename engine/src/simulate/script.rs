@@ -68,18 +68,7 @@ impl Script {
     /// Reads the clauses of a test.
     pub(super) fn read(case: &TestCase) -> Result<Self, String> {
         let mut script = Self {
-            mail: Mail {
-                client: IpAddr::from([192, 0, 2, 1]),
-                via: None,
-                tls: None,
-                helo: String::from("client.example.net"),
-                sender: String::from("sender@example.net"),
-                rcpts: Vec::new(),
-                content: message(&Composed::default()),
-                stressed: false,
-                conduct: Conduct::default(),
-                errors: 0,
-            },
+            mail: Mail::of(IpAddr::from([192, 0, 2, 1]), message(&Composed::default())),
             sessions: 1,
             every: Duration::ZERO,
             pools: HashMap::new(),
