@@ -80,18 +80,7 @@ impl Session {
                 }
                 self.recipient = 0;
             }
-            'N' => {
-                assert_eq!(self.next(), ClientNeed::Ready, "{place}");
-                let identity = Identity {
-                    address: Some([192, 0, 2, 7].into()),
-                    port: Some(40_000),
-                    helo: Some(String::from("a+b")),
-                    ..Identity::default()
-                };
-                let how =
-                    if line.text() == "xclient" { Introduction::XClient } else { Introduction::XForward };
-                self.client.introduce(how, &identity);
-            }
+            'N' => self.introduce(line, &place),
             'V' => self.client.trust_tls(),
             'M' => {
                 assert_eq!(self.next(), ClientNeed::Message, "{place}");
@@ -130,6 +119,18 @@ impl Session {
             }
         };
         self.client = Client::new(config()).with_start_tls(start_tls);
+    }
+
+    fn introduce(&mut self, line: &Line, place: &str) {
+        assert_eq!(self.next(), ClientNeed::Ready, "{place}");
+        let identity = Identity {
+            address: Some([192, 0, 2, 7].into()),
+            port: Some(40_000),
+            helo: Some(String::from("a+b")),
+            ..Identity::default()
+        };
+        let how = if line.text() == "xclient" { Introduction::XClient } else { Introduction::XForward };
+        self.client.introduce(how, &identity);
     }
 
     fn receive(&mut self, bytes: &[u8], one_by_one: bool) {
