@@ -2,7 +2,7 @@
 
 #![no_main]
 
-#[path = "../common/panics.rs"]
+#[path = "common/panics.rs"]
 mod panics;
 
 use std::net::IpAddr;

@@ -3,7 +3,7 @@
 
 #![no_main]
 
-#[path = "../common/panics.rs"]
+#[path = "common/panics.rs"]
 mod panics;
 
 use std::rc::Rc;
