@@ -8,11 +8,12 @@ use crate::extension::{Extension, Extensions};
 use crate::identity::{Attributes, Identity, Introduction};
 
 impl Client {
-    /// Makes a client known to the server, for which the session or the next transaction is. [`ClientNeed::Ready`] comes again when
-    /// the server has taken it; one that refuses ends as a refusal at [`Stage::Helo`](crate::Stage::Helo).
+    /// Makes a client known to the server, for which the session or the next transaction is. [`ClientNeed::Ready`](super::ClientNeed::Ready)
+    /// comes again when the server has taken it; one that refuses ends as a refusal at [`Stage::Helo`](crate::Stage::Helo).
     ///
     /// # Panics
-    /// If the last [`next`](Self::next) did not say [`ClientNeed::Ready`], or the server did not offer it (see [`offered`](Self::offered)).
+    /// If the last [`next`](Self::next) did not say [`ClientNeed::Ready`](super::ClientNeed::Ready), or the server did not offer it (see
+    /// [`offered`](Self::offered)).
     pub fn introduce(&mut self, how: Introduction, identity: &Identity) {
         assert_eq!(self.state, State::Ready, "a client is introduced when the session is ready");
         assert!(self.offered.has(how.extension()), "clients are introduced where that is offered");

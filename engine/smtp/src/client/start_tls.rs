@@ -26,7 +26,7 @@ impl Client {
     /// The connection is inside TLS now: what the server has said of itself is forgotten, and it is asked anew (RFC 3207, 4.2).
     ///
     /// # Panics
-    /// If the last [`next`](Self::next) did not say [`ClientNeed::Secure`].
+    /// If the last [`next`](Self::next) did not say [`ClientNeed::Secure`](super::ClientNeed::Secure).
     pub fn secured(&mut self) {
         assert_eq!(self.state, State::Securing, "a connection is secured when it is asked for");
         self.start_tls = StartTls::Never;
