@@ -1,7 +1,7 @@
 //! The ring: every socket operation of a shard, on `io_uring`.
 //!
 //! Layer 1 of the flow. Its parts: [`Stream`], [`Listener`] and [`Datagrams`] are sockets, [`Watch`] keeps their deadlines, [`RingError`] says why
-//! there is no ring. Below them, `driver`, `operation` and `buffers` alone hold `unsafe` and name `tokio_uring`, so that
+//! there is no ring. Below them, `driver`, `operation`, `buffers` and `allocator` alone hold `unsafe` and name `tokio_uring`, so that
 //! another driver can take their place; `pump` is the loop of a thread.
 //!
 //! An operation owns its buffer and its socket until the kernel has finished with them. Dropping the future of a write
@@ -9,6 +9,7 @@
 //! shuts the socket down, so that the operation ends by itself; and a [`Stream`] that is dropped in the middle of one, with
 //! its task, shuts its socket down. What has arrived waits in the stream, so the future of a read may be dropped.
 
+mod allocator;
 mod buffers;
 mod datagrams;
 mod driver;
@@ -29,6 +30,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use socket2::SockRef;
 
+pub use allocator::keep_freed_memory;
 pub use datagrams::Datagrams;
 pub use driver::{Guest, descriptors_max, give_back_memory, raise_descriptor_limit, recycle};
 pub use error::{RingError, probe};

@@ -26,6 +26,7 @@ pub fn run(args: Run) -> Exit {
         eprintln!("weir: {refused}");
         return Exit::Unavailable;
     }
+    ring::keep_freed_memory();
     // With fewer, clients wait in the kernel until others have gone.
     let _fewer = ring::raise_descriptor_limit();
     let clock = Clock::system();

@@ -58,6 +58,7 @@ const RING_FILES: &[&str] =
 const UNSAFE_FILES: &[&str] = &[
     "engine/src/ring/driver.rs",
     "engine/src/ring/operation.rs",
+    "engine/src/ring/allocator.rs",
     "engine/src/ring/buffers.rs",
     "bench/src/reference/raw_uring/ring.rs",
 ];

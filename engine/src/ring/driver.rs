@@ -175,8 +175,7 @@ impl Driver {
         ring.submitter().unregister_buf_ring(Buffers::GROUP)?;
         let mut buffers = self.buffers.borrow_mut();
         buffers.drop_all();
-        // SAFETY: it touches only the allocator's own free memory.
-        unsafe { libmimalloc_sys::mi_collect(true) };
+        super::allocator::collect();
         *buffers = Buffers::new();
         let (address, entries) = buffers.place();
         // SAFETY: as in `new`.
