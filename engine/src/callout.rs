@@ -50,7 +50,7 @@ impl Callouts {
             Verdict::Invalid => ("invalid", service.invalid_for),
             Verdict::Unknown => ("unknown", CALLOUT_FAILURE_TTL),
         };
-        let answer = Answer::state(state_of(&RECIPIENT_ANSWER, state));
+        let answer = Answer::State(state_of(&RECIPIENT_ANSWER, state));
         self.known.borrow_mut().keep(key(service, address), answer.clone(), keep);
         answer
     }
@@ -78,7 +78,7 @@ impl Callouts {
 fn key(service: &Callforward, address: &[u8]) -> Vec<u8> {
     let at = memchr::memrchr(b'@', address).unwrap_or(address.len());
     let (local, domain) = address.split_at(at);
-    [service.name.as_bytes(), b"\0", local, &domain.to_ascii_lowercase()].concat()
+    [&service.id.to_le_bytes(), local, &domain.to_ascii_lowercase()].concat()
 }
 
 fn envelope(sender: &str, address: &[u8]) -> Option<Envelope> {

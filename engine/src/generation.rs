@@ -8,7 +8,7 @@ mod zone_file;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -133,6 +133,14 @@ pub struct Reread {
     pub zones: Vec<ZoneFile>,
 }
 
+impl Reread {
+    /// Nothing was read anew.
+    pub fn nothing() -> Arc<Self> {
+        static NOTHING: LazyLock<Arc<Reread>> = LazyLock::new(Arc::default);
+        Arc::clone(&NOTHING)
+    }
+}
+
 /// What a slot asks.
 #[derive(Clone, Debug)]
 pub enum Question {
@@ -238,6 +246,8 @@ pub struct Probe {
 pub struct Callforward {
     /// Its name in the rule file.
     pub name: String,
+    /// Tells it from one of this name that asks others, or otherwise: what those have said says nothing of it.
+    pub id: u64,
     /// Its servers.
     pub pool: Arc<Pool>,
     /// The sender that is named to it; empty for `<>`.

@@ -94,6 +94,46 @@ fn a_next_hop_is_asked_about_recipients_and_what_it_says_is_known() -> io::Resul
 }
 
 #[test]
+fn what_a_next_hop_says_of_us_or_of_another_client_says_nothing_of_a_recipient() -> io::Result<()> {
+    let here = Loopback::new();
+    let (entry, inner, closed) = (here.port(), here.port(), here.port());
+    let inside = format!(
+        "weir 1\nlist ours : net = [ 127.0.0.0/8 ]\n\
+         listener here {{ bind {inner}  from ours  client xclient }}\nlistener closed {{ bind {closed}  name \"closed.example\" }}\n\
+         on connect {{ drop 554 5.3.2 \"no service\" if listener.name == \"closed.example\" }}\n\
+         on rcpt {{ reject 554 5.7.1 \"client blocked\" if helo.name == \"bad.example\" }}\n\
+         on message {{ discard }}\n"
+    );
+    let _inside = Weir::start(&inside, inner);
+    let pool = |server| format!("pool inside {{\n  server mail {server}\n  client xclient\n}}\n{ASKING}");
+    let outside = |server| {
+        let pool = pool(server);
+        format!(
+            "weir 1\nlistener here {{ bind {entry}  commit after next_hop }}\n{pool}on message {{ send to inside }}\n"
+        )
+    };
+    let weir = Weir::with(&outside(inner), entry, &["--shards", "1"]);
+    let begin = |helo: &str, local: &str| {
+        let (mut client, _greeting) = Client::connect(entry)?;
+        client.command(&format!("EHLO {helo}"))?;
+        client.command("MAIL FROM:<a@example.net>")?;
+        let reply = client.command(&format!("RCPT TO:<{local}@example.org>"))?;
+        io::Result::Ok((client, reply))
+    };
+    let (mut blocked, reply) = begin("bad.example", "ann")?;
+    assert_eq!(reply.code, 250, "the recipient is asked about, not the client");
+    assert_eq!(blocked.command("DATA")?.code, 354);
+    assert_eq!(blocked.command("Subject: x\r\n\r\nx\r\n.")?.code, 554);
+    assert_eq!(begin("good.example", "bob")?.1.code, 250, "not on the session of the client before");
+
+    // The service asks others from now on: what is known is that of those before.
+    weir.write_rules(&outside(closed));
+    weir.ctl_ok(&["reload"]);
+    assert_eq!(begin("good.example", "bob")?.1.text, "451 4.4.3 cannot be asked now");
+    Ok(())
+}
+
+#[test]
 fn test_blocks_say_what_a_next_hop_answers() {
     let folder = Folder::new();
     let block = |what: &str, answer: &str| {

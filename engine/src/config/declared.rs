@@ -1,5 +1,6 @@
 //! From declarations to what the engine serves with: listeners and pools.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -241,10 +242,15 @@ fn small(number: u64) -> u32 {
 pub(super) fn callforward(declared: &Declared, pools: &[Arc<Pool>]) -> Option<Callforward> {
     let pool = setting(declared, "pool").and_then(Args::name)?;
     let duration = |word, or| setting(declared, word).and_then(Args::duration).unwrap_or(or);
+    let pool = pools.iter().find(|found| found.spec.name == pool).map(Arc::clone)?;
+    let sender = setting(declared, "sender").and_then(Args::text).unwrap_or_default().to_owned();
+    let mut id = DefaultHasher::new();
+    (&declared.name, &sender, format!("{:?}{:?}", pool.spec.servers, pool.spec.client)).hash(&mut id);
     Some(Callforward {
         name: declared.name.clone(),
-        pool: pools.iter().find(|found| found.spec.name == pool).map(Arc::clone)?,
-        sender: setting(declared, "sender").and_then(Args::text).unwrap_or_default().to_owned(),
+        id: id.finish(),
+        pool,
+        sender,
         timeout: duration("timeout", Duration::from_secs(10)),
         valid_for: duration("valid", Duration::from_hours(24)),
         invalid_for: duration("invalid", Duration::from_hours(1)),

@@ -161,7 +161,9 @@ impl Connections {
     pub async fn deliver(&self, ticket: &Ticket, parcel: &Parcel<'_>, reply: &mut Vec<u8>) -> Delivery {
         let spec = &ticket.pool().spec;
         let server = ticket.server();
-        let way = Way { server: server.address, told: spec.client, hop: spec.tls.hop().cloned() };
+        // A probe is nobody's, so it never rides on a session that is somebody's.
+        let told = spec.client.filter(|how| !(parcel.is_probe && *how == Introduce::XClient));
+        let way = Way { server: server.address, told, hop: spec.tls.hop().cloned() };
         while let Some(mut kept) = self.take_idle(&way) {
             match kept.transact(spec, server, parcel, reply).await {
                 // The server closed it while it was not in use, which says nothing of the server.
@@ -454,7 +456,7 @@ impl Connection {
         is_probe: bool,
     ) -> Result<Sent, Trouble> {
         let reply = self.client.reply();
-        let is_client = spec.client.is_some_and(Introduce::is_judged_first);
+        let is_client = !is_probe && spec.client.is_some_and(Introduce::is_judged_first);
         match outcome {
             Outcome::Accepted => Ok(Sent::Accepted),
             Outcome::Refused(stage) if reply.starts_with(b"421") && reused && stage == Stage::Mail => {
@@ -469,6 +471,10 @@ impl Connection {
             Outcome::Refused(Stage::Mail) if is_probe => {
                 let reply = String::from_utf8_lossy(reply);
                 Err(Trouble::BeforeDot(format!("refuses the sender of a probe: {}", reply.trim_end())))
+            }
+            // Nor does what it does not offer: another may.
+            Outcome::Unfit(_) if is_probe => {
+                Err(Trouble::BeforeDot(String::from("cannot be asked about it")))
             }
             Outcome::Refused(_) if is_busy(reply) => Ok(Sent::Busy),
             Outcome::Refused(_) | Outcome::Unfit(_) => Ok(Sent::Refused),
