@@ -55,13 +55,13 @@ fn facts(generation: &Arc<Generation>, rcpt: &[u8]) -> Result<Facts, String> {
     for index in 0..generation.plan.slots().len() {
         let slot = Slot(u16::try_from(index).map_err(|error| error.to_string())?);
         let answer = match generation.question(slot) {
-            Question::Dnsbl(_) => Answer::state(state_of(&LISTED_ANSWER, "clean")),
-            Question::Clamav(_) => Answer::state(state_of(&VIRUS_ANSWER, "clean")),
-            Question::Callforward(_) => Answer::state(state_of(&RECIPIENT_ANSWER, "valid")),
+            Question::Dnsbl(_) => Answer::State(state_of(&LISTED_ANSWER, "clean")),
+            Question::Clamav(_) => Answer::State(state_of(&VIRUS_ANSWER, "clean")),
+            Question::Callforward(_) => Answer::State(state_of(&RECIPIENT_ANSWER, "valid")),
             Question::SpokeEarly | Question::Passed => Answer::Bool(false),
             Question::Names(Names::Reverse) => Answer::Text(b"mail.example.net".as_slice().into()),
             // The first state of each of these is the good one.
-            Question::Names(_) => Answer::state(0),
+            Question::Names(_) => Answer::State(0),
             Question::Auth(method) => Answer::Auth(Rc::new(method.unknown())),
             Question::Remembered | Question::Greylist(_) | Question::Unanswerable => unknown(&facts, slot),
         };

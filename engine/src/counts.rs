@@ -206,11 +206,9 @@ impl Counts {
 /// A look-up's answer in a word.
 pub fn result_word(generation: &Generation, slot: Slot, answer: &Answer) -> &'static str {
     let Some(spec) = generation.plan.answer_of(slot) else { return plain_word(answer) };
-    match answer {
-        Answer::State { state, .. } => {
-            spec.states.get(usize::from(*state)).map_or("unknown", |state| state.name)
-        }
-        Answer::Auth(found) => found.word(),
+    match (answer, answer.state()) {
+        (_, Some(state)) => spec.states.get(usize::from(state)).map_or("unknown", |state| state.name),
+        (Answer::Auth(found), _) => found.word(),
         _ => plain_word(answer),
     }
 }
@@ -220,7 +218,9 @@ fn plain_word(answer: &Answer) -> &'static str {
         Answer::Pending => "pending",
         Answer::Unknown => "unknown",
         Answer::Missing => "missing",
-        Answer::Text(_) | Answer::State { .. } | Answer::Auth(_) => "found",
+        Answer::Text(_) | Answer::State(_) | Answer::Listed(..) | Answer::Named(..) | Answer::Auth(_) => {
+            "found"
+        }
         Answer::Bool(true) | Answer::Said(_) => "true",
         Answer::Bool(false) => "false",
     }

@@ -109,7 +109,7 @@ pub fn unknown(facts: &Facts, slot: Slot) -> Answer {
     let spec = facts.generation.plan.answer_of(slot);
     match (spec, facts.generation.question(slot)) {
         (_, crate::generation::Question::Auth(method)) => Answer::Auth(Rc::new(method.unknown())),
-        (Some(spec), _) => Answer::state(u8::try_from(spec.unknown).unwrap_or_default()),
+        (Some(spec), _) => Answer::State(u8::try_from(spec.unknown).unwrap_or_default()),
         (None, crate::generation::Question::SpokeEarly) => Answer::Bool(false),
         (None, _) => Answer::Unknown,
     }

@@ -175,7 +175,7 @@ impl Facts {
             rcpts: Recipients::default(),
             message: None,
             now: 0,
-            reread: Arc::default(),
+            reread: Reread::nothing(),
             answers: std::iter::repeat_with(|| Answer::Pending).take(slots).collect(),
         }
     }

@@ -73,8 +73,8 @@ impl Dnsbl {
 
     /// Counts an answer that came over the wire, for its health.
     pub fn count(&self, answer: &Answer) {
-        let Answer::State { state, .. } = answer else { return };
-        let is = |name| *state == state_of(&LISTED_ANSWER, name);
+        let Some(state) = answer.state() else { return };
+        let is = |name| state == state_of(&LISTED_ANSWER, name);
         self.health.count((!is("unknown")).then(|| is("listed")));
     }
 }
@@ -89,12 +89,12 @@ fn together(found: Vec<Listed>) -> Answer {
             Listed::Clean => {}
         }
     }
-    let state = match (codes.is_empty(), failed) {
-        (false, _) => "listed",
-        (true, true) => "unknown",
-        (true, false) => "clean",
-    };
-    Answer::State { state: state_of(&LISTED_ANSWER, state), codes, name: Box::default() }
+    let state = |name| state_of(&LISTED_ANSWER, name);
+    match (codes.is_empty(), failed) {
+        (false, _) => Answer::Listed(state("listed"), codes.into()),
+        (true, true) => Answer::State(state("unknown")),
+        (true, false) => Answer::State(state("clean")),
+    }
 }
 
 /// A state of an answer by its name.
@@ -173,7 +173,7 @@ pub fn greet(facts: &Facts, scratch: &Scratch) -> Option<Greet> {
 
 /// Whether something is remembered, as an answer.
 pub fn remembered(known: bool) -> Answer {
-    Answer::state(state_of(&REMEMBERED_ANSWER, if known { "yes" } else { "no" }))
+    Answer::State(state_of(&REMEMBERED_ANSWER, if known { "yes" } else { "no" }))
 }
 
 /// What a greylist says, as an answer.
@@ -182,7 +182,7 @@ pub fn grey(grey: Grey) -> Answer {
         Grey::Waiting => "waiting",
         Grey::Passed => "passed",
     };
-    Answer::state(state_of(&GREY_ANSWER, name))
+    Answer::State(state_of(&GREY_ANSWER, name))
 }
 
 /// Asks a virus scanner about a message.
@@ -194,12 +194,12 @@ pub async fn scan(clamd: &Clamd, message: &Message) -> Answer {
 
 /// A scanner's verdict as an answer.
 pub fn virus(scan: &Scan) -> Answer {
-    let (state, name) = match scan {
-        Scan::Infected(name) => ("infected", name.as_bytes()),
-        Scan::Clean => ("clean", &b""[..]),
-        Scan::Unknown(_) => ("unknown", &b""[..]),
-    };
-    Answer::State { state: state_of(&VIRUS_ANSWER, state), codes: Vec::new(), name: name.into() }
+    let state = |name| state_of(&VIRUS_ANSWER, name);
+    match scan {
+        Scan::Infected(name) => Answer::Named(state("infected"), name.as_bytes().into()),
+        Scan::Clean => Answer::State(state("clean")),
+        Scan::Unknown(_) => Answer::State(state("unknown")),
+    }
 }
 
 impl From<Mx> for Answer {
@@ -210,7 +210,7 @@ impl From<Mx> for Answer {
             Mx::Missing => "missing",
             Mx::Unknown => "unknown",
         };
-        Self::state(state_of(&MX_ANSWER, name))
+        Self::State(state_of(&MX_ANSWER, name))
     }
 }
 
@@ -221,7 +221,7 @@ fn confirmed(reverse: &Reverse) -> Answer {
         Reverse::Missing => "missing",
         Reverse::Unknown => "unknown",
     };
-    Answer::state(state_of(&FCRDNS_ANSWER, name))
+    Answer::State(state_of(&FCRDNS_ANSWER, name))
 }
 
 impl From<Points> for Answer {
@@ -232,7 +232,7 @@ impl From<Points> for Answer {
             Points::Nowhere => "missing",
             Points::Unknown => "unknown",
         };
-        Self::state(state_of(&HELO_ANSWER, name))
+        Self::State(state_of(&HELO_ANSWER, name))
     }
 }
 
@@ -244,7 +244,7 @@ impl From<Hosts> for Answer {
             Hosts::Missing => "missing",
             Hosts::Unknown => "unknown",
         };
-        Self::state(state_of(&HOSTS_ANSWER, name))
+        Self::State(state_of(&HOSTS_ANSWER, name))
     }
 }
 

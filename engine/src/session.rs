@@ -283,8 +283,8 @@ impl Session {
             _ => {}
         }
         self.server.answer(Answer::Accept);
-        // Who is refused already needs no more judgement.
-        if self.held.is_none() {
+        // Who is refused already, or has gone, needs no more judgement.
+        if self.held.is_none() && !self.link.has_ended() {
             self.lookups.prefetch(phase, &mut self.facts, &self.scratch);
         }
     }

@@ -301,7 +301,8 @@ impl Shard {
         if let Some(ends) = ends {
             session.arrived_by(ends);
         }
-        ring::spawn(session.serve(Open::new(self)));
+        // In a box, because a task's own room is rounded up to a multiple of 128 bytes, and is larger by as many besides.
+        ring::spawn(Box::pin(session.serve(Open::new(self))));
     }
 
     /// Reads whose connection this is, then begins its session. Who does not say it properly hears nothing.

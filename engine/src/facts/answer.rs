@@ -7,7 +7,7 @@ use weir_lang::value::Value;
 
 use crate::auth::Finding;
 
-/// The answer of a slot.
+/// The answer of a slot. Sessions hold one for each look-up of the rules, therefore it is small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Not asked, or not answered yet.
@@ -22,23 +22,23 @@ pub enum Answer {
     Bool(bool),
     /// Yes, and with these words: what a client sent before the greeting.
     Said(Box<[u8]>),
-    /// One of the states of a `static` [`weir_lang::scheme::AnswerSpec`], by index, with what it carries.
-    State {
-        /// The state.
-        state: u8,
-        /// The addresses that a DNS list returned.
-        codes: Vec<IpAddr>,
-        /// The signature that a virus scanner found.
-        name: Box<[u8]>,
-    },
+    /// One of the states of a `static` [`weir_lang::scheme::AnswerSpec`], by index.
+    State(u8),
+    /// A state, and the addresses that a DNS list returned.
+    Listed(u8, Box<[IpAddr]>),
+    /// A state, and the signature that a virus scanner found.
+    Named(u8, Box<[u8]>),
     /// What a way to authenticate mail has found.
     Auth(Rc<Finding>),
 }
 
 impl Answer {
-    /// A state that carries nothing.
-    pub fn state(state: u8) -> Self {
-        Self::State { state, codes: Vec::new(), name: Box::default() }
+    /// The state, of those that are declared as such.
+    pub fn state(&self) -> Option<u8> {
+        match self {
+            Self::State(state) | Self::Listed(state, _) | Self::Named(state, _) => Some(*state),
+            _ => None,
+        }
     }
 
     /// As rules see it.
@@ -50,7 +50,7 @@ impl Answer {
             Self::Text(text) => Value::Text(text),
             Self::Bool(yes) => Value::Bool(*yes),
             Self::Said(_) => Value::Bool(true),
-            Self::State { state, .. } => Value::State(*state),
+            Self::State(state) | Self::Listed(state, _) | Self::Named(state, _) => Value::State(*state),
             Self::Auth(found) => Value::State(found.state()),
         }
     }
@@ -60,8 +60,8 @@ impl Answer {
         match self {
             Self::Pending => Value::Pending,
             Self::Auth(found) => found.member(member),
-            Self::State { codes, .. } if !codes.is_empty() => Value::Ips(codes),
-            Self::State { name, .. } if !name.is_empty() => Value::Text(name),
+            Self::Listed(_, codes) => Value::Ips(codes),
+            Self::Named(_, name) => Value::Text(name),
             _ => Value::Missing,
         }
     }

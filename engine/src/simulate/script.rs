@@ -260,7 +260,7 @@ impl Gather for Scripted {
                 read.unwrap_or_else(|_| unknown(facts, slot))
             }
             Question::Callforward(service) => match answers.recipients.get(&service.name) {
-                Some(state) => Answer::state(question::state_of(&RECIPIENT_ANSWER, state)),
+                Some(state) => Answer::State(question::state_of(&RECIPIENT_ANSWER, state)),
                 None => unknown(facts, slot),
             },
             Question::Clamav(service) => match answers.services.get(&service.name) {
@@ -290,7 +290,7 @@ impl Gather for Scripted {
                 _ => self.recalled(facts, slot, facts.asked_key(slot), question::remembered),
             },
             Question::Greylist(list) => match answers.greylists.get(&list.name) {
-                Some(state) => Answer::state(question::state_of(&GREY_ANSWER, state)),
+                Some(state) => Answer::State(question::state_of(&GREY_ANSWER, state)),
                 None if answers.store_down => unknown(facts, slot),
                 None => {
                     let grey = facts.process.tables.grey(facts.grey_key(slot, list), list);
