@@ -59,25 +59,39 @@ pub async fn survey<G: Gather>(facts: &mut Facts, scratch: &mut Scratch, gather:
     let _decides_nothing = settle(phase, facts, scratch, gather).await;
 }
 
-async fn settle<G: Gather>(phase: usize, facts: &mut Facts, scratch: &mut Scratch, gather: &mut G) -> Ending {
-    let began = Instant::now();
-    loop {
-        let generation = std::sync::Arc::clone(&facts.generation);
-        match generation.plan.evaluate(phase, facts, scratch) {
-            Step::Decided(ending) => return ending,
-            Step::Needs => {}
-        }
-        // Each round settles at least one of the wanted slots, failed look-ups included, so the loop is bounded by the
-        // plan's slots.
-        if start_wanted(facts, scratch, gather) {
-            continue;
-        }
-        let until = scratch.deadline().map(|milliseconds| began + Duration::from_millis(milliseconds));
-        match gather.next(until).await {
-            Some((slot, answer)) => facts.settle(slot, answer),
-            None => give_up(facts, scratch),
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn holds its arguments twice, and very many sessions wait in this one"
+)]
+fn settle<G: Gather>(
+    phase: usize,
+    facts: &mut Facts,
+    scratch: &mut Scratch,
+    gather: &mut G,
+) -> impl Future<Output = Ending> {
+    async move {
+        let began = Instant::now();
+        loop {
+            if let Step::Decided(ending) = evaluate(phase, facts, scratch) {
+                return ending;
+            }
+            // Each round settles at least one of the wanted slots, failed look-ups included, so the loop is bounded by
+            // the plan's slots.
+            if start_wanted(facts, scratch, gather) {
+                continue;
+            }
+            let until = scratch.deadline().map(|milliseconds| began + Duration::from_millis(milliseconds));
+            match gather.next(until).await {
+                Some((slot, answer)) => facts.settle(slot, answer),
+                None => give_up(facts, scratch),
+            }
         }
     }
+}
+
+fn evaluate(phase: usize, facts: &Facts, scratch: &mut Scratch) -> Step {
+    let generation = std::sync::Arc::clone(&facts.generation);
+    generation.plan.evaluate(phase, facts, scratch)
 }
 
 /// Starts what is wanted; true when something was answered at once.

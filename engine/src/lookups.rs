@@ -7,12 +7,14 @@ mod authenticate;
 mod memory;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use weir_lang::eval::Scratch;
 use weir_lang::plan::Plan;
 use weir_lang::value::{Slot, Value};
@@ -82,8 +84,9 @@ pub struct Lookups {
     sources: Rc<Sources>,
     /// The client's connection; none when there is no client (`weir explain`).
     stream: Option<Rc<Stream>>,
-    tasks: JoinSet<Found>,
-    /// For each slot the task that was begun for it.
+    /// None before the first: many wait for no more than their greeting.
+    tasks: Option<JoinSet<Found>>,
+    /// For each slot the task that was begun for it; empty before the first.
     begun: Vec<Option<AbortHandle>>,
     /// The wait before the greeting: it is no task, because very many clients may wait.
     greeting: Option<Greeting>,
@@ -108,13 +111,16 @@ struct Found {
     took: Duration,
 }
 
+/// A task's end.
+type Ended = Result<(Id, Found), JoinError>;
+
 impl Lookups {
     /// None yet.
     pub fn new(sources: Rc<Sources>, stream: Option<Rc<Stream>>) -> Self {
         Self {
             sources,
             stream,
-            tasks: JoinSet::new(),
+            tasks: None,
             begun: Vec::new(),
             greeting: None,
             waited: false,
@@ -140,12 +146,12 @@ impl Lookups {
         self.shared = None;
         self.begun.clear();
         self.greeting = None;
-        self.tasks.abort_all();
+        self.tasks = None;
     }
 
     /// Puts into the facts what has been found meanwhile, and lets go of the tasks that have ended.
     pub fn settle_found(&mut self, facts: &mut Facts) {
-        while let Some(ended) = self.tasks.try_join_next_with_id() {
+        while let Some(ended) = self.tasks.as_mut().and_then(JoinSet::try_join_next_with_id) {
             if let Some((slot, answer)) = self.found(ended) {
                 facts.settle(slot, answer);
             }
@@ -153,7 +159,7 @@ impl Lookups {
     }
 
     /// What an ended task has found, if it is still asked for.
-    fn found(&mut self, ended: Result<(Id, Found), JoinError>) -> Option<(Slot, Answer)> {
+    fn found(&mut self, ended: Ended) -> Option<(Slot, Answer)> {
         let (id, Found { slot, answer, took }) = ended.ok()?;
         let begun = self.begun.get(usize::from(slot.0))?.as_ref()?;
         if begun.id() != id {
@@ -183,7 +189,8 @@ impl Lookups {
 
     fn spawn(&mut self, facts: &Facts, slot: Slot, task: impl Future<Output = Answer> + 'static) {
         let (sources, generation) = (Rc::clone(&self.sources), Arc::clone(&facts.generation));
-        let task = self.tasks.spawn_local(async move {
+        let tasks = self.tasks.get_or_insert_default();
+        let task = tasks.spawn_local(async move {
             let began = Instant::now();
             let answer = task.await;
             let took = began.elapsed();
@@ -191,6 +198,7 @@ impl Lookups {
             sources.counts.lookup(&generation, slot, &answer, false);
             Found { slot, answer, took }
         });
+        self.begun.resize(facts.generation.plan.slots().len(), None);
         if let Some(begun) = self.begun.get_mut(usize::from(slot.0)) {
             *begun = Some(task);
         }
@@ -323,7 +331,6 @@ impl Lookups {
 
 impl Gather for Lookups {
     fn start(&mut self, facts: &Facts, scratch: &Scratch, slot: Slot) -> Option<Answer> {
-        self.begun.resize(facts.generation.plan.slots().len(), None);
         if self.begun.get(usize::from(slot.0)).is_some_and(Option::is_some) {
             return None;
         }
@@ -334,28 +341,35 @@ impl Gather for Lookups {
         answer
     }
 
-    async fn next(&mut self, until: Option<Instant>) -> Option<(Slot, Answer)> {
-        if let (Some(greeting), Some(stream)) = (&mut self.greeting, &self.stream)
-            && !greeting.teaser.is_empty()
-        {
-            let (_gone, _) = stream.post(std::mem::take(&mut greeting.teaser)).await;
-        }
-        loop {
-            let greeted = self.greeting.as_ref().map(|greeting| greeting.until);
-            let wake = until.into_iter().chain(greeted).min();
-            let stream = self.stream.as_ref().filter(|_| greeted.is_some());
-            let ended = tokio::select! {
-                biased;
-                ended = self.tasks.join_next_with_id(), if !self.tasks.is_empty() => ended?,
-                () = stirs(stream), if stream.is_some() => return self.end_greeting(),
-                () = sleep_until(wake), if wake.is_some() => {
-                    return if wake == greeted { self.end_greeting() } else { None };
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn holds its arguments twice, and very many sessions wait in this one"
+    )]
+    fn next(&mut self, until: Option<Instant>) -> impl Future<Output = Option<(Slot, Answer)>> {
+        async move {
+            if let (Some(greeting), Some(stream)) = (&mut self.greeting, &self.stream)
+                && !greeting.teaser.is_empty()
+            {
+                let (_gone, _) = stream.post(std::mem::take(&mut greeting.teaser)).await;
+            }
+            loop {
+                let greeted = self.greeting.as_ref().map(|greeting| greeting.until);
+                let wake = until.into_iter().chain(greeted).min();
+                let stream = self.stream.as_ref().filter(|_| greeted.is_some());
+                let has_tasks = self.tasks.as_ref().is_some_and(|tasks| !tasks.is_empty());
+                let ended = tokio::select! {
+                    biased;
+                    ended = poll_fn(|context| poll_tasks(&mut self.tasks, context)), if has_tasks => ended?,
+                    () = stirs(stream), if stream.is_some() => return self.end_greeting(),
+                    () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                        return if wake == greeted { self.end_greeting() } else { None };
+                    }
+                    else => return None,
+                };
+                // A look-up that was aborted belongs to a phase that is over.
+                if let Some(found) = self.found(ended) {
+                    return Some(found);
                 }
-                else => return None,
-            };
-            // A look-up that was aborted belongs to a phase that is over.
-            if let Some(found) = self.found(ended) {
-                return Some(found);
             }
         }
     }
@@ -391,12 +405,9 @@ async fn stirs(stream: Option<&Rc<Stream>>) {
     }
 }
 
-/// Waits for a time that may never come.
-async fn sleep_until(time: Option<Instant>) {
-    match time {
-        Some(time) => tokio::time::sleep_until(time).await,
-        None => std::future::pending().await,
-    }
+/// The next task that has ended; `None` when there is none.
+fn poll_tasks(tasks: &mut Option<JoinSet<Found>>, context: &mut Context<'_>) -> Poll<Option<Ended>> {
+    tasks.as_mut().map_or(Poll::Ready(None), |tasks| tasks.poll_join_next_with_id(context))
 }
 
 impl Greet {
@@ -473,7 +484,8 @@ mod tests {
                 assert_eq!(lookups.start(&facts, &scratch, Slot(0)), None);
                 tokio::task::yield_now().await;
             }
-            assert!(lookups.tasks.len() <= 2, "{} tasks", lookups.tasks.len());
+            let tasks = lookups.tasks.as_ref().map_or(0, JoinSet::len);
+            assert!(tasks <= 2, "{tasks} tasks");
         })
         .unwrap();
     }

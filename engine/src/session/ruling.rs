@@ -76,12 +76,13 @@ impl Session {
             }
         }
         if let Some(greet) = greeted {
-            self.greet(&greet).await;
+            // In a box for the same reason: most have waited for `client.spoke_early`.
+            Box::pin(self.greet(greet)).await;
         }
     }
 
     /// Waits before the greeting, unless `client.spoke_early` has had it done, and says who did not.
-    async fn greet(&self, greet: &Greet) {
+    async fn greet(&self, greet: Greet) {
         let wait = greet.wait(&self.facts);
         if wait.is_zero() {
             return;
