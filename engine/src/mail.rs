@@ -29,6 +29,7 @@ use std::rc::Rc;
 pub use field::{Field, Fields, header_end, header_ranges};
 pub use results::{RESULTS, results_id, results_ranges};
 pub use structure::{Part, Structure};
+pub use wire::Header;
 
 use crate::limits::HEADER_FIELDS_MAX;
 use text::Texts;

@@ -103,6 +103,18 @@ fn ranges_of_fields_to_remove() {
     assert_eq!(removed, expected);
 }
 
+/// A header that begins with an empty line takes up more than it has: no field is found behind that.
+#[test]
+fn a_header_on_the_wire() {
+    let wire = b".A: 1\r\nB: 2\r\n.\t3\r\n..C: 4\r\n\r\n.D: 5\r\n\r\n.\r\n";
+    let header = Header::of_wire(wire);
+    assert_eq!(header.text(), b"A: 1\r\nB: 2\r\n\t3\r\n.C: 4\r\n\r\n");
+    let ranges = header_ranges(header.text(), &["A", "B", ".C", "D"]);
+    let on_wire: Vec<_> = ranges.iter().map(|lines| &wire[header.on_wire(lines)]).collect();
+    assert_eq!(on_wire, [&b".A: 1\r\n"[..], b"B: 2\r\n.\t3\r\n", b"..C: 4\r\n"]);
+    assert!(header_ranges(Header::of_wire(b"\r\nA: 1\r\n\r\n.\r\n").text(), &["A"]).is_empty());
+}
+
 #[test]
 fn the_wire_form() {
     let plain = of_wire(b"A: b\r\n\r\ntext\r\n.\r\n");

@@ -82,12 +82,16 @@ impl Edits {
             return wire.chunks().into();
         }
         let whole = wire.contiguous();
+        let header = mail::Header::of_wire(&whole);
         let globs: Vec<&str> = self.removed.iter().map(String::as_str).collect();
-        let mut ranges = mail::header_ranges(&whole, &globs);
+        let mut ranges = mail::header_ranges(header.text(), &globs);
         if !self.claimed.is_empty() {
-            ranges.extend(mail::results_ranges(&whole, &self.claimed));
-            ranges.sort_unstable_by_key(|lines| lines.start);
-            ranges.dedup();
+            ranges.extend(mail::results_ranges(header.text(), &self.claimed));
+        }
+        ranges.sort_unstable_by_key(|lines| (lines.start, lines.end));
+        ranges.dedup();
+        for lines in &mut ranges {
+            *lines = header.on_wire(lines);
         }
         wire.without(&ranges).into()
     }
@@ -117,37 +121,50 @@ mod tests {
         assert!(edits.added().len() < VALUE_BYTES_MAX + 100);
     }
 
-    #[test]
-    fn nobody_else_speaks_for_us() {
+    fn kept(edits: &Edits, message: &[u8]) -> String {
         let mut wire = Wire::default();
-        wire.copy(
-            b"Authentication-Results: mx.example.org; spf=pass\r\nAuthentication-Results: other.example; spf=fail\r\n\
-              Authentication-Results: \"MX.Example.org\" 1; dkim=pass\r\n\r\nbody\r\n.\r\n",
-        );
-        let mut edits = Edits::default();
-        edits.add("Authentication-Results", b"mx.example.org; spf=fail smtp.mailfrom=example.net");
+        wire.copy(message);
         let kept: Vec<u8> =
             edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
+        String::from_utf8(kept).unwrap()
+    }
+
+    #[test]
+    fn nobody_else_speaks_for_us() {
+        let message =
+            b"Authentication-Results: mx.example.org; spf=pass\r\nAuthentication-Results: other.example; spf=fail\r\n\
+              Authentication-Results: \"MX.Example.org\" 1; dkim=pass\r\n\r\nbody\r\n.\r\n";
+        let mut edits = Edits::default();
+        edits.add("Authentication-Results", b"mx.example.org; spf=fail smtp.mailfrom=example.net");
         assert_eq!(
-            String::from_utf8_lossy(&kept),
+            kept(&edits, message),
             "Authentication-Results: other.example; spf=fail\r\n\r\nbody\r\n.\r\n"
         );
         // Named twice, they are cut once.
         edits.remove("Authentication-*");
-        let kept: Vec<u8> =
-            edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
-        assert_eq!(String::from_utf8_lossy(&kept), "\r\nbody\r\n.\r\n");
+        assert_eq!(kept(&edits, message), "\r\nbody\r\n.\r\n");
     }
 
     #[test]
     fn overlapping_removals_cut_once() {
-        let mut wire = Wire::default();
-        wire.copy(b"X-Spam-Flag: a\r\nX-Other: b\r\n\r\nbody\r\n.\r\n");
         let mut edits = Edits::default();
         edits.remove("X-Spam-*");
         edits.remove("X-Spam-Flag");
-        let left: Vec<u8> =
-            edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
-        assert_eq!(left, b"X-Other: b\r\n\r\nbody\r\n.\r\n");
+        let message = b"X-Spam-Flag: a\r\nX-Other: b\r\n\r\nbody\r\n.\r\n";
+        assert_eq!(kept(&edits, message), "X-Other: b\r\n\r\nbody\r\n.\r\n");
+    }
+
+    /// A dot at the start of any line is deleted by the next hop, so that a client could hide a field behind one: its name, the
+    /// folded line with the id, or a continuation that stayed and became one of the field before.
+    #[test]
+    fn a_dot_hides_nothing() {
+        let mut edits = Edits::default();
+        edits.add("Authentication-Results", b"mx.example.org; spf=fail");
+        edits.remove("X-Spam-*");
+        let message = b".Authentication-Results: mx.example.org; dkim=pass\r\nA: 1\r\n.\t2\r\n..B: 3\r\n\
+              Authentication-Results:\r\n.\tmx.example.org; dkim=pass\r\n.X-Spam-Flag: NO\r\n\
+              x-spam-status: No\r\n.\tscore=0\r\n. more\r\n.C: 4\r\n\r\n.X-Spam-Flag: body\r\n.\r\n";
+        let left = "A: 1\r\n.\t2\r\n..B: 3\r\n.C: 4\r\n\r\n.X-Spam-Flag: body\r\n.\r\n";
+        assert_eq!(kept(&edits, message), left);
     }
 }
