@@ -26,7 +26,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-pub use field::{Field, Fields, header_end, header_ranges};
+pub use field::{Field, Fields, header_end, header_ranges, orphan_lines};
 pub use results::{RESULTS, results_id, results_ranges};
 pub use structure::{Part, Structure};
 pub use wire::Header;

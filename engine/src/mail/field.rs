@@ -94,6 +94,16 @@ pub fn header_end(message: &[u8]) -> usize {
     fields.body()
 }
 
+/// The lines at the top that continue a field which is not there: with anything in front, they would become a part of that.
+pub fn orphan_lines(message: &[u8]) -> Range<usize> {
+    let fields = Fields::new(message);
+    let mut end = 0;
+    while fields.is_folded(end) {
+        end = fields.line_end(end);
+    }
+    0..end
+}
+
 /// The lines of all fields whose name fits one of the globs (`X-Spam-*`, any case), in order, as ranges of `message`: a
 /// message's content, or a [`super::Header`], which knows where they are in the wire form.
 pub fn header_ranges(message: &[u8], globs: &[&str]) -> Vec<Range<usize>> {
