@@ -216,6 +216,8 @@ pub const SPF_HOSTS_MAX: usize = 10;
 const _: () = assert!(SPF_HOSTS_MAX < DNS_RECORDS_MAX);
 /// DKIM signatures of a message that are looked at, from the top (RFC 6376, 6.1: a verifier may bound them).
 pub const DKIM_SIGNATURES_MAX: usize = 10;
+/// ARC sets of a message; a chain of more fails, and none of its keys is asked for (RFC 8617, 5.2).
+pub const ARC_SETS_MAX: usize = 50;
 /// The shortest RSA key that proves anything, in bits (RFC 8301, 3.2),
 pub const KEY_BITS_MIN: usize = 1024;
 /// and the longest: verifying costs with its square (a verifier must take 4096).
