@@ -119,7 +119,7 @@ pub const CLAMD_PAUSE: Duration = Duration::from_secs(5);
 /// Scans on one connection, before it is made anew.
 pub const CLAMD_SCANS_PER_CONNECTION: u32 = 1000;
 
-/// Header fields of a message that rules can see; more are relayed, but not looked at.
+/// Header fields of a message; one with more is refused before a rule looks at it, so that nothing hides behind them.
 pub const HEADER_FIELDS_MAX: usize = 10_000;
 /// Bytes of one header field that are decoded; the rest is cut.
 pub const HEADER_DECODED_BYTES_MAX: usize = 64 << 10;

@@ -89,6 +89,13 @@ fn odd_header_fields() {
 }
 
 #[test]
+fn fields_are_counted_to_a_bound() {
+    let fields = "X: 1\r\nno field\r\n".repeat(HEADER_FIELDS_MAX);
+    assert!(!of_content(format!("{fields}\r\nY: 2\r\n")).has_too_many_fields());
+    assert!(of_content(format!("{fields}Y: 2\r\n")).has_too_many_fields());
+}
+
+#[test]
 fn ranges_of_fields_to_remove() {
     let wire = LIST_MAIL.as_bytes();
     let removed: Vec<_> = header_ranges(wire, &["x-spam-*", "List-Id"])
