@@ -13,11 +13,16 @@ use tokio::time::Instant;
 use weir_lang::eval::Scratch;
 use weir_lang::plan::{Ending, Step};
 use weir_lang::value::{Facts as _, Slot, Value};
+use weir_smtp::{Enhanced, Reply};
 
 use crate::auth::{Client, Finding};
 use crate::facts::{Answer, Facts};
 use crate::mail::Message;
 use crate::scheme::Phase;
+
+/// What a message is told whose header has more fields than rules can see: they would judge another than its reader has.
+pub const TOO_MANY_FIELDS: Reply<'static> =
+    Reply::new(552, Enhanced::new(5, 3, 4), "Message header has too many fields");
 
 /// Finds out what slots ask.
 pub trait Gather {

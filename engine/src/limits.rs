@@ -119,7 +119,7 @@ pub const CLAMD_PAUSE: Duration = Duration::from_secs(5);
 /// Scans on one connection, before it is made anew.
 pub const CLAMD_SCANS_PER_CONNECTION: u32 = 1000;
 
-/// Header fields of a message that rules can see; more are relayed, but not looked at.
+/// Header fields of a message; one with more is refused before a rule looks at it, so that nothing hides behind them.
 pub const HEADER_FIELDS_MAX: usize = 10_000;
 /// Bytes of one header field that are decoded; the rest is cut.
 pub const HEADER_DECODED_BYTES_MAX: usize = 64 << 10;
@@ -216,6 +216,8 @@ pub const SPF_HOSTS_MAX: usize = 10;
 const _: () = assert!(SPF_HOSTS_MAX < DNS_RECORDS_MAX);
 /// DKIM signatures of a message that are looked at, from the top (RFC 6376, 6.1: a verifier may bound them).
 pub const DKIM_SIGNATURES_MAX: usize = 10;
+/// ARC sets of a message; a chain of more fails, and none of its keys is asked for (RFC 8617, 5.2).
+pub const ARC_SETS_MAX: usize = 50;
 /// The shortest RSA key that proves anything, in bits (RFC 8301, 3.2),
 pub const KEY_BITS_MIN: usize = 1024;
 /// and the longest: verifying costs with its square (a verifier must take 4096).

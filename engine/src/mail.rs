@@ -26,11 +26,12 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
-pub use field::{Field, Fields, header_end, header_ranges};
+pub use field::{Field, Fields, header_end, header_ranges, orphan_lines};
 pub use results::{RESULTS, results_id, results_ranges};
 pub use structure::{Part, Structure};
+pub use wire::Header;
 
-use crate::limits::HEADER_FIELDS_MAX;
+use crate::limits::{HEADER_ADDRESSES_MAX, HEADER_DECODED_BYTES_MAX, HEADER_FIELDS_MAX};
 use text::Texts;
 use url::Links;
 
@@ -122,6 +123,11 @@ impl Message {
         self.content().get(self.entries(name).next()?.value.clone())
     }
 
+    /// Whether its header has more fields than weir looks at; views then show those from the top.
+    pub fn has_too_many_fields(&self) -> bool {
+        Fields::new(self.content()).nth(HEADER_FIELDS_MAX).is_some()
+    }
+
     /// How many fields of this name there are.
     pub fn header_count(&self, name: &str) -> usize {
         self.entries(name).count()
@@ -133,13 +139,19 @@ impl Message {
     }
 
     /// The mailboxes in the first field of this name, groups resolved; at most
-    /// [`crate::limits::HEADER_ADDRESSES_MAX`].
+    /// [`HEADER_ADDRESSES_MAX`].
     pub fn addresses(&self, name: &str) -> &[Box<[u8]>] {
         self.entries(name).next().map_or(&[], |entry| {
             entry.addresses.get_or_init(|| {
                 decode::addresses(self.content().get(entry.value.clone()).unwrap_or_default())
             })
         })
+    }
+
+    /// Whether there may be more in it than [`Self::addresses`] reads.
+    pub fn has_more_addresses(&self, name: &str) -> bool {
+        let is_long = |value: &[u8]| value.len() > HEADER_DECODED_BYTES_MAX;
+        self.header_raw(name).is_some_and(is_long) || self.addresses(name).len() == HEADER_ADDRESSES_MAX
     }
 
     /// The first mailbox in the first field of this name.

@@ -12,11 +12,11 @@ use weir_lang::eval::{Coverage, RuleState, Scratch};
 use weir_lang::plan::Ending;
 use weir_lang::value::{Facts as _, Slot, StatementId, Value};
 
-use weir_smtp::Conduct;
+use weir_smtp::{Conduct, Reply};
 
 use crate::auth::{Client, Finding};
 use crate::counts::result_word;
-use crate::decide::{Gather, decide, survey};
+use crate::decide::{Gather, TOO_MANY_FIELDS, decide, survey};
 use crate::facts::{Facts, Mailbox, shown};
 use crate::generation::{Act, Generation, ListenerTls, Refusal};
 use crate::mail::{self, Message};
@@ -256,7 +256,13 @@ impl<G: Gather> Rehearsal<G> {
             return;
         }
         if matches!(self.phase(Phase::Data, coverage).await, Next::GoOn) {
-            self.facts.message = Some(mail.message());
+            let message = mail.message();
+            if message.has_too_many_fields() {
+                let Reply { code, enhanced, text } = TOO_MANY_FIELDS;
+                let enhanced = enhanced.map(|it| (it.class, it.subject, it.detail));
+                return self.say(Phase::Message, (code, enhanced, &text), None, Duration::ZERO);
+            }
+            self.facts.message = Some(message);
             self.phase(Phase::Message, coverage).await;
         }
     }

@@ -323,3 +323,45 @@ fn odd_lines_are_counted_and_the_first_is_kept() {
     let found = conduct(&[b"EHLO a\r\nFROB\r\nMAIL\r\nGET / HTTP/1.1\r\n"]);
     assert_eq!((found.unknown_commands, found.not_smtp), (2, 1), "a malformed command is a command");
 }
+
+/// A line that is refused for its form announced its chunk all the same: what stood in that was served as commands.
+#[test]
+fn what_a_refused_bdat_announces_is_not_read_as_commands() {
+    let blanks = |count| " ".repeat(count);
+    let lines = [
+        "BDAT 6 LAST\n".to_owned(),
+        "bdat 6\0\r\n".to_owned(),
+        "BDAT\t6\r\n".to_owned(),
+        format!("BDAT{}6\r\n", blanks(600)),
+        format!("BDAT{}6\r\n", blanks(3000)),
+    ];
+    for line in lines {
+        for at_once in [true, false] {
+            let (mut server, mut input) = (server(), Input::default());
+            input.push(b"EHLO a\r\nMAIL FROM:<>\r\n");
+            accept_until(&mut server, &mut input, Stage::Mail);
+            server.answer(Answer::Accept);
+            let (first, second) = line.split_at(if at_once { 0 } else { line.len() - 2 });
+            input.push(first.as_bytes());
+            server.next(&mut input);
+            server.output().clear();
+            input.push(format!("{second}RSET\r\n").as_bytes());
+            assert_eq!(server.next(&mut input), Need::Close, "{line:?}");
+            let output = String::from_utf8(std::mem::take(server.output())).unwrap();
+            assert!(!output.contains("250"), "{line:?} {output}");
+        }
+    }
+}
+
+/// Where chunks were not offered, nobody sends one.
+#[test]
+fn a_bdat_that_was_not_offered_is_no_command() {
+    let mut config = ServerConfig::new("mx.example.org");
+    config.extensions = config.extensions.without(Extension::Chunking);
+    let (mut server, mut input) = (Server::new(Arc::new(config)), Input::default());
+    input.push(b"EHLO a\r\nBDAT 6 LAST\nRSET\r\n");
+    accept_until(&mut server, &mut input, Stage::Helo);
+    server.answer(Answer::Accept);
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    assert!(server.output().ends_with(b"250 2.0.0 Ok\r\n"));
+}

@@ -45,8 +45,11 @@ pub enum Author {
     Domain(Box<str>),
     /// There is none.
     None,
-    /// There are several From fields, or several domains in it.
+    /// There are several From fields, or several domains in it. The standard leaves such mail alone, and warns of who relies on that
+    /// (RFC 9989, Denial of DMARC Processing Attacks): for rules it is a state of its own.
     Several,
+    /// There may be more than is read of it.
+    Endless,
 }
 
 impl Dmarc {
@@ -61,6 +64,9 @@ impl Author {
     pub fn of(message: &Message) -> Self {
         if message.header_count("From") > 1 {
             return Self::Several;
+        }
+        if message.has_more_addresses("From") {
+            return Self::Endless;
         }
         let mut author = Self::None;
         for address in message.addresses("From") {
@@ -94,6 +100,7 @@ pub fn dmarc(author: &Author, spf: &Spf, dkim: &Dkim, known: Known<'_>) -> Resul
         Author::Domain(domain) => domain,
         Author::None => return Ok(found(DmarcState::None, "", None, Some("no author"))),
         Author::Several => return Ok(found(DmarcState::PermError, "", None, Some("several authors"))),
+        Author::Endless => return Ok(found(DmarcState::PermError, "", None, Some("From is too long"))),
     };
     let unknown =
         || Ok(found(DmarcState::TempError, domain, None, Some("DNS has not answered for the policy")));

@@ -15,7 +15,7 @@ use mail_auth::{AuthenticatedMessage, DkimOutput, DkimResult, Error, MessageAuth
 
 use super::keys::Keys;
 use crate::dns;
-use crate::limits::{AUTH_REASON_BYTES_MAX, DKIM_SIGNATURES_MAX};
+use crate::limits::{ARC_SETS_MAX, AUTH_REASON_BYTES_MAX, DKIM_SIGNATURES_MAX};
 use crate::mail;
 use crate::scheme::auth::DKIM_ANSWER;
 
@@ -174,9 +174,20 @@ pub fn needs(content: &[u8], wanted: Wanted) -> Vec<String> {
         }
     };
     message.parsed.dkim_headers.iter().for_each(|header| need(header.header.domain_key()));
-    message.parsed.ams_headers.last().into_iter().for_each(|header| need(header.header.domain_key()));
-    message.parsed.as_headers.iter().for_each(|header| need(header.header.domain_key()));
+    if may_hold(&message.parsed) {
+        message.parsed.ams_headers.last().into_iter().for_each(|header| need(header.header.domain_key()));
+        message.parsed.as_headers.iter().for_each(|header| need(header.header.domain_key()));
+    }
     names
+}
+
+/// Whether there is a chain that can hold: of others, mail-auth says so without a look at any key. Few sets have few keys.
+fn may_hold(parsed: &AuthenticatedMessage<'_>) -> bool {
+    let sets = parsed.as_headers.len();
+    !parsed.has_arc_errors
+        && (1..=ARC_SETS_MAX).contains(&sets)
+        && parsed.ams_headers.len() == sets
+        && parsed.aar_headers.len() == sets
 }
 
 /// Verifies a message, given the keys that it needs.

@@ -94,9 +94,18 @@ pub fn header_end(message: &[u8]) -> usize {
     fields.body()
 }
 
-/// The lines of all fields whose name fits one of the globs (`X-Spam-*`, any case), in order, as ranges of `message`:
-/// a message in wire form too, so that they can be left out when it is sent on. A line that begins with a stuffed dot
-/// is found by its name on the wire.
+/// The lines at the top that continue a field which is not there: with anything in front, they would become a part of that.
+pub fn orphan_lines(message: &[u8]) -> Range<usize> {
+    let fields = Fields::new(message);
+    let mut end = 0;
+    while fields.is_folded(end) {
+        end = fields.line_end(end);
+    }
+    0..end
+}
+
+/// The lines of all fields whose name fits one of the globs (`X-Spam-*`, any case), in order, as ranges of `message`: a
+/// message's content, or a [`super::Header`], which knows where they are in the wire form.
 pub fn header_ranges(message: &[u8], globs: &[&str]) -> Vec<Range<usize>> {
     let fits = |field: &Field| {
         let name = message.get(field.name.clone()).unwrap_or_default();

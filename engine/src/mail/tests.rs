@@ -89,6 +89,13 @@ fn odd_header_fields() {
 }
 
 #[test]
+fn fields_are_counted_to_a_bound() {
+    let fields = "X: 1\r\nno field\r\n".repeat(HEADER_FIELDS_MAX);
+    assert!(!of_content(format!("{fields}\r\nY: 2\r\n")).has_too_many_fields());
+    assert!(of_content(format!("{fields}Y: 2\r\n")).has_too_many_fields());
+}
+
+#[test]
 fn ranges_of_fields_to_remove() {
     let wire = LIST_MAIL.as_bytes();
     let removed: Vec<_> = header_ranges(wire, &["x-spam-*", "List-Id"])
@@ -101,6 +108,18 @@ fn ranges_of_fields_to_remove() {
         "List-Id: The list <dev.example.org>\r\n",
     ];
     assert_eq!(removed, expected);
+}
+
+/// A header that begins with an empty line takes up more than it has: no field is found behind that.
+#[test]
+fn a_header_on_the_wire() {
+    let wire = b".A: 1\r\nB: 2\r\n.\t3\r\n..C: 4\r\n\r\n.D: 5\r\n\r\n.\r\n";
+    let header = Header::of_wire(wire);
+    assert_eq!(header.text(), b"A: 1\r\nB: 2\r\n\t3\r\n.C: 4\r\n\r\n");
+    let ranges = header_ranges(header.text(), &["A", "B", ".C", "D"]);
+    let on_wire: Vec<_> = ranges.iter().map(|lines| &wire[header.on_wire(lines)]).collect();
+    assert_eq!(on_wire, [&b".A: 1\r\n"[..], b"B: 2\r\n.\t3\r\n", b"..C: 4\r\n"]);
+    assert!(header_ranges(Header::of_wire(b"\r\nA: 1\r\n\r\n.\r\n").text(), &["A"]).is_empty());
 }
 
 #[test]

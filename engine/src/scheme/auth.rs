@@ -56,7 +56,10 @@ pub static DMARC_ANSWER: AnswerSpec = AnswerSpec {
         state("fail", "neither is, and the domain has a policy"),
         state("none", "the domain has no policy, or there is no author"),
         state("temperror", TEMPERROR),
-        state("permerror", "there are several From fields, or authors of several domains: no one policy"),
+        state(
+            "permerror",
+            "there are several From fields, authors of several domains, or more of them than are read: no one policy",
+        ),
     ],
     bare: None,
     unknown: 3,

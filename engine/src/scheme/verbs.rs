@@ -173,7 +173,8 @@ pub const VERBS: &[VerbSpec] = &[
             word: "remove",
             parts: &[Word("header"), Repeat(&[Value(Text)])],
             doc: "Takes header lines out of the message that is sent on; `*` in a name stands for any characters. Lines that this \
-                  host adds are not touched.",
+                  host adds are not touched. White space at the very top of a message, which would continue the last of them, is taken \
+                  out whether anything is removed or not.",
             example: r#"remove header "X-Spam-*", "X-Virus-*""#,
         },
         flow: Flow::Continues,

@@ -76,21 +76,35 @@ impl Edits {
         &self.added
     }
 
-    /// The message's stretches that are left when the removed lines are cut out.
+    /// The message's stretches that are left when the removed lines are cut out, and those at its top that would continue ours.
     pub fn kept<'a>(&self, wire: &'a Wire) -> Cow<'a, [Chunk]> {
-        if self.removed.is_empty() && self.claimed.is_empty() {
+        if self.removed.is_empty() && self.claimed.is_empty() && !begins_folded(wire) {
             return wire.chunks().into();
         }
         let whole = wire.contiguous();
+        let header = mail::Header::of_wire(&whole);
         let globs: Vec<&str> = self.removed.iter().map(String::as_str).collect();
-        let mut ranges = mail::header_ranges(&whole, &globs);
+        let mut ranges = mail::header_ranges(header.text(), &globs);
+        ranges.push(mail::orphan_lines(header.text()));
         if !self.claimed.is_empty() {
-            ranges.extend(mail::results_ranges(&whole, &self.claimed));
-            ranges.sort_unstable_by_key(|lines| lines.start);
-            ranges.dedup();
+            ranges.extend(mail::results_ranges(header.text(), &self.claimed));
+        }
+        ranges.sort_unstable_by_key(|lines| (lines.start, lines.end));
+        ranges.dedup();
+        for lines in &mut ranges {
+            *lines = header.on_wire(lines);
         }
         wire.without(&ranges).into()
     }
+}
+
+/// Whether the first line is a continuation, perhaps behind a dot that the next hop deletes.
+fn begins_folded(wire: &Wire) -> bool {
+    let chunks = wire.chunks().iter();
+    let mut bytes = chunks.flat_map(|(buffer, range)| buffer.get(range.clone()).unwrap_or_default());
+    let first = bytes.next();
+    let read = if first == Some(&b'.') { bytes.next() } else { first };
+    matches!(read, Some(b' ' | b'\t'))
 }
 
 #[cfg(test)]
@@ -117,37 +131,88 @@ mod tests {
         assert!(edits.added().len() < VALUE_BYTES_MAX + 100);
     }
 
-    #[test]
-    fn nobody_else_speaks_for_us() {
+    fn kept(edits: &Edits, message: &[u8]) -> String {
         let mut wire = Wire::default();
-        wire.copy(
-            b"Authentication-Results: mx.example.org; spf=pass\r\nAuthentication-Results: other.example; spf=fail\r\n\
-              Authentication-Results: \"MX.Example.org\" 1; dkim=pass\r\n\r\nbody\r\n.\r\n",
-        );
-        let mut edits = Edits::default();
-        edits.add("Authentication-Results", b"mx.example.org; spf=fail smtp.mailfrom=example.net");
+        wire.copy(message);
         let kept: Vec<u8> =
             edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
+        String::from_utf8(kept).unwrap()
+    }
+
+    #[test]
+    fn nobody_else_speaks_for_us() {
+        let message =
+            b"Authentication-Results: mx.example.org; spf=pass\r\nAuthentication-Results: other.example; spf=fail\r\n\
+              Authentication-Results: \"MX.Example.org\" 1; dkim=pass\r\n\r\nbody\r\n.\r\n";
+        let mut edits = Edits::default();
+        edits.add("Authentication-Results", b"mx.example.org; spf=fail smtp.mailfrom=example.net");
         assert_eq!(
-            String::from_utf8_lossy(&kept),
+            kept(&edits, message),
             "Authentication-Results: other.example; spf=fail\r\n\r\nbody\r\n.\r\n"
         );
         // Named twice, they are cut once.
         edits.remove("Authentication-*");
-        let kept: Vec<u8> =
-            edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
-        assert_eq!(String::from_utf8_lossy(&kept), "\r\nbody\r\n.\r\n");
+        assert_eq!(kept(&edits, message), "\r\nbody\r\n.\r\n");
     }
 
     #[test]
     fn overlapping_removals_cut_once() {
-        let mut wire = Wire::default();
-        wire.copy(b"X-Spam-Flag: a\r\nX-Other: b\r\n\r\nbody\r\n.\r\n");
         let mut edits = Edits::default();
         edits.remove("X-Spam-*");
         edits.remove("X-Spam-Flag");
+        let message = b"X-Spam-Flag: a\r\nX-Other: b\r\n\r\nbody\r\n.\r\n";
+        assert_eq!(kept(&edits, message), "X-Other: b\r\n\r\nbody\r\n.\r\n");
+    }
+
+    /// A dot at the start of any line is deleted by the next hop, so that a client could hide a field behind one: its name, the
+    /// folded line with the id, or a continuation that stayed and became one of the field before.
+    #[test]
+    fn a_dot_hides_nothing() {
+        let mut edits = Edits::default();
+        edits.add("Authentication-Results", b"mx.example.org; spf=fail");
+        edits.remove("X-Spam-*");
+        let message = b".Authentication-Results: mx.example.org; dkim=pass\r\nA: 1\r\n.\t2\r\n..B: 3\r\n\
+              Authentication-Results:\r\n.\tmx.example.org; dkim=pass\r\n.X-Spam-Flag: NO\r\n\
+              x-spam-status: No\r\n.\tscore=0\r\n. more\r\n.C: 4\r\n\r\n.X-Spam-Flag: body\r\n.\r\n";
+        let left = "A: 1\r\n.\t2\r\n..B: 3\r\n.C: 4\r\n\r\n.X-Spam-Flag: body\r\n.\r\n";
+        assert_eq!(kept(&edits, message), left);
+    }
+
+    /// What a message began with, if that was white space, was read by the next hop as the end of our last line.
+    #[test]
+    fn nobody_continues_our_lines() {
+        let mut edits = Edits::default();
+        for removes in [false, true] {
+            for top in
+                ["\tdkim=pass\r\n", ".\tdkim=pass\r\n", " \r\n. a: b\r\n\tc\r\n", " X-Spam-Flag: NO\r\n"]
+            {
+                let message = format!("{top}Subject: a\r\n b\r\n\r\n body\r\n.\r\n");
+                assert_eq!(
+                    kept(&edits, message.as_bytes()),
+                    "Subject: a\r\n b\r\n\r\n body\r\n.\r\n",
+                    "{top:?}"
+                );
+                assert_eq!(kept(&edits, format!("{top}.\r\n").as_bytes()), ".\r\n", "{top:?}");
+            }
+            for untouched in ["\r\n body\r\n.\r\n", ".\r\n", "..\r\n\tx\r\n.\r\n", "A: b\r\n\tc\r\n\r\n.\r\n"]
+            {
+                assert_eq!(kept(&edits, untouched.as_bytes()), untouched);
+            }
+            if !removes {
+                edits.remove("X-Spam-*");
+            }
+        }
+    }
+
+    /// In whatever pieces it was read.
+    #[test]
+    fn a_continuation_in_two_pieces() {
+        let mut wire = Wire::default();
+        wire.keep(b".".to_vec(), 0..1);
+        wire.keep(b"\tx\r\nA: b\r\n\r\n.\r\n".to_vec(), 0..15);
+        let chunks = Edits::default().kept(&wire).into_owned();
         let left: Vec<u8> =
-            edits.kept(&wire).iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
-        assert_eq!(left, b"X-Other: b\r\n\r\nbody\r\n.\r\n");
+            chunks.iter().flat_map(|(buffer, range)| buffer[range.clone()].to_vec()).collect();
+        assert_eq!(left, b"A: b\r\n\r\n.\r\n");
     }
 }

@@ -10,7 +10,7 @@ use weir_smtp::{Answer, Enhanced, Reply};
 
 use super::ruling::Ruling;
 use super::{NO_ROOM, Session};
-use crate::decide::decide;
+use crate::decide::{TOO_MANY_FIELDS, decide};
 use crate::generation::Act;
 use crate::mail::Message;
 use crate::relay::{self, Handed};
@@ -41,7 +41,12 @@ impl Session {
             return self.deliver(statement).await;
         }
         let (buffer, range) = self.transaction.wire.join();
-        self.facts.message = Some(Rc::new(Message::of_wire(&buffer, range)));
+        let message = Rc::new(Message::of_wire(&buffer, range));
+        if message.has_too_many_fields() {
+            self.log_refusal(Phase::Message, &TOO_MANY_FIELDS, "too many header fields");
+            return self.finish(Answer::Reply(&TOO_MANY_FIELDS));
+        }
+        self.facts.message = Some(message);
         let budget = self.facts.listener.budget;
         let deciding = decide(Phase::Message, &mut self.facts, &mut self.scratch, &mut self.lookups);
         let Ok(ending) = tokio::time::timeout(budget, deciding).await else {

@@ -291,4 +291,17 @@ test "of another" {
         );
         assert!(fault.is_some_and(|fault| fault.contains("removed")));
     }
+
+    /// A From behind all that rules can see was none, and a second one there let the first pass for another's.
+    #[test]
+    fn nothing_hides_behind_too_many_fields() {
+        let most = crate::limits::HEADER_FIELDS_MAX;
+        for (fields, expected) in [(most - 10, "550 5.7.26"), (most, "552 5.3.4 text \"too many fields\"")] {
+            let header = r"X: 1\n".repeat(fields);
+            passes(&format!(
+                "test \"many\" {{ spf pass  dmarc fail policy reject  message header \"{header}\"  \
+                 rcpt \"a@example.org\"  expect message {expected} }}\n"
+            ));
+        }
+    }
 }

@@ -10,6 +10,7 @@
 
 use super::{LineBreaks, Need, Server, State, Transaction, replies};
 use crate::body::Scanner;
+use crate::extension::Extension;
 use crate::input::Input;
 use crate::reply::Reply;
 use crate::stage::Stage;
@@ -51,6 +52,13 @@ impl Server {
                 }
             }
         }
+    }
+
+    /// Whether a line that is refused announces a chunk, by its first word: one without a size, with a byte that no line may have, or
+    /// too long.
+    pub(super) fn announces_chunk(&self, line: &[u8]) -> bool {
+        let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        self.offered.has(Extension::Chunking) && word.eq_ignore_ascii_case(b"BDAT")
     }
 
     /// Reads over a chunk that is not taken whatever stands in it, and says this.

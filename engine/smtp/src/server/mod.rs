@@ -399,12 +399,12 @@ impl Server {
         self.observed.take_odd()
     }
 
-    /// Serves the next command line, if there is one.
     /// Commands and messages of this session that were answered with a 4yz or 5yz, by whoever refused them.
     pub const fn errors(&self) -> u32 {
         self.errors
     }
 
+    /// Serves the next command line, if there is one.
     fn read_command(&mut self, input: &mut Input) -> Option<Need> {
         let unread = input.unread();
         if self.discarded_bytes == 0 && is_tls(unread) {
@@ -436,8 +436,13 @@ impl Server {
         let limits = &self.config.limits;
         let unread_bytes = input.unread().len();
         if self.discarded_bytes > 0 || unread_bytes >= limits.parameter_line_bytes_max {
+            let is_first = self.discarded_bytes == 0;
             self.discarded_bytes += unread_bytes;
-            input.consume(unread_bytes);
+            let line = input.consume(unread_bytes);
+            if is_first && self.announces_chunk(input.bytes(line.clone())) {
+                self.bad_command(CommandFault::TooLong, input.bytes(line));
+                return None;
+            }
             if self.discarded_bytes >= limits.discarded_line_bytes_max {
                 self.close(&replies::LINE_ENDLESS);
                 return None;
@@ -571,7 +576,7 @@ impl Server {
         if self.observed.conduct.not_smtp > self.config.limits.not_smtp_max {
             return self.close(&replies::command_fault(CommandFault::NotSmtp));
         }
-        if fault == CommandFault::Chunk {
+        if self.announces_chunk(line) {
             // What follows may be the chunk and must not be read as commands.
             return self.close(&replies::command_fault(fault));
         }

@@ -2,6 +2,7 @@
 
 use super::Zone;
 use crate::auth::{Author, Dkim, DkimState, Dmarc, DmarcState, Signed, Spf, SpfResult, dmarc};
+use crate::limits::{HEADER_ADDRESSES_MAX, HEADER_DECODED_BYTES_MAX};
 use crate::mail::Message;
 
 fn spf(result: SpfResult, domain: &str) -> Spf {
@@ -125,6 +126,22 @@ fn there_is_one_author() {
     ] {
         assert_eq!(found(&[ORG], from, &none.0, &none.1).state, state, "{from}");
     }
+}
+
+/// An author behind as much as is read was no author, or only the one in front of it was: with a policy to reject, neither was
+/// refused.
+#[test]
+fn an_author_can_not_hide_behind_our_bounds() {
+    let none = Dkim::default();
+    let aligned = spf(SpfResult::Pass, "x.example");
+    let name = format!("\"{}\" <boss@example.org>", "name \r\n ".repeat(HEADER_DECODED_BYTES_MAX / 8));
+    let many = "a@x.example, ".repeat(HEADER_ADDRESSES_MAX) + "boss@example.org";
+    for from in [name, many] {
+        let got = found(&[ORG], &from, &aligned, &none);
+        assert_eq!((got.state, got.reason.as_deref()), (DmarcState::PermError, Some("From is too long")));
+    }
+    let few = "a@example.org, ".repeat(HEADER_ADDRESSES_MAX - 2) + "boss@example.org";
+    assert_eq!(found(&[ORG], &few, &aligned, &none).state, DmarcState::Fail);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use mail_auth::dkim::{Canonicalization, DkimSigner, Done};
 use super::Zone;
 use crate::auth::{ArcState, DkimState, Keys, Verified, Wanted, needs, verify};
 use crate::dns::{self, Records};
-use crate::limits::DKIM_SIGNATURES_MAX;
+use crate::limits::{ARC_SETS_MAX, DKIM_SIGNATURES_MAX};
 
 /// The key of RFC 8463, A.2.
 const SEED: [u8; 32] = [
@@ -223,6 +223,38 @@ fn a_chain_of_seals() {
     }
     let arc = verified(&["s1._domainkey.a.example fails"], &once).arc;
     assert_eq!(arc.state, ArcState::TempError);
+}
+
+/// A set with a key of its own, which is none.
+fn set(n: usize) -> String {
+    format!(
+        "ARC-Seal: i={n}; a=ed25519-sha256; cv=pass; d=a{n}.example; s=s1; b=AAAA\r\n\
+         ARC-Message-Signature: i={n}; a=ed25519-sha256; d=a{n}.example; s=s1; h=from; bh=AAAA; b=AAAA\r\n\
+         ARC-Authentication-Results: i={n}; a{n}.example; none\r\n"
+    )
+}
+
+/// A header of seals alone had a question asked for each: thousands, for a chain that fails whatever their keys are.
+#[test]
+fn the_keys_of_a_chain_that_can_not_hold_are_not_asked_for() {
+    let chain = |sets: usize| (1..=sets).map(set).collect::<String>();
+    let seal = |n| format!("ARC-Seal: i=1; a=ed25519-sha256; cv=none; d=a{n}.example; s=s1; b=AAAA\r\n");
+    let (whole, seals) = (chain(3), (0..5000).map(seal).collect());
+    for (header, names, sets) in [
+        (whole.clone(), 3, 3),
+        (chain(ARC_SETS_MAX), ARC_SETS_MAX, ARC_SETS_MAX),
+        (chain(ARC_SETS_MAX) + &set(1), 0, ARC_SETS_MAX + 1),
+        (whole.replacen("ARC-Seal", "X-Seal", 1), 0, 3),
+        (whole.replacen("ARC-Message", "X-Message", 1), 0, 3),
+        (whole.replacen("ARC-Authentication", "X-Authentication", 1), 0, 3),
+        (format!("ARC-Seal: nonsense\r\n{whole}"), 0, 3),
+        (seals, 0, 5000),
+    ] {
+        let mail = header + MAIL;
+        assert_eq!(needs(mail.as_bytes(), ALL).len(), names, "{sets} sets");
+        let arc = verified(&[], &mail).arc;
+        assert_eq!((arc.state, usize::try_from(arc.sets)), (ArcState::Fail, Ok(sets)), "{:?}", arc.reason);
+    }
 }
 
 #[test]
