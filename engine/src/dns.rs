@@ -215,7 +215,7 @@ pub async fn ask_anew(server: Option<SocketAddr>, question: &Question) -> Answer
 async fn asked(resolver: &TokioResolver, question: &Question) -> (Answer, Duration) {
     let asking = resolver.lookup(question.wire_name(), question.kind().record_type());
     // These are tokio's sockets, not the ring's: dropping the future ends the query.
-    answer::read(question.kind(), timeout(DNS_QUESTION_TIME_MAX, asking).await)
+    answer::read(question, timeout(DNS_QUESTION_TIME_MAX, asking).await)
 }
 
 /// How a name server is asked.

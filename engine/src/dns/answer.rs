@@ -5,12 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hickory_resolver::lookup::Lookup;
-use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::net::{DnsError, NetError, NoRecords};
 use hickory_resolver::proto::op::{Message, ResponseCode};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::time::error::Elapsed;
 
-use super::Kind;
+use super::{Kind, Question};
 use crate::limits::{
     DNS_ALIASES_MAX, DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TEXTS_MAX, DNS_TTL_MAX,
     DNS_TTL_MIN,
@@ -68,7 +68,11 @@ impl Answer {
 }
 
 /// Reads what the resolver says, and how long it holds.
-pub(super) fn read(kind: Kind, result: Result<Result<Lookup, NetError>, Elapsed>) -> (Answer, Duration) {
+pub(super) fn read(
+    question: &Question,
+    result: Result<Result<Lookup, NetError>, Elapsed>,
+) -> (Answer, Duration) {
+    let kind = question.kind();
     match result {
         Ok(Ok(lookup)) => {
             let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
@@ -79,7 +83,7 @@ pub(super) fn read(kind: Kind, result: Result<Result<Lookup, NetError>, Elapsed>
                 keep,
             )
         }
-        Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) => {
+        Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) if is_nothing(question, &none) => {
             // Without an SOA it says nothing about how long (RFC 2308, 5).
             let ttl = none.negative_ttl.map_or(DNS_TTL_MIN, |ttl| Duration::from_secs(ttl.into()));
             (Answer::None, ttl.clamp(DNS_TTL_MIN, DNS_NEGATIVE_TTL_MAX))
@@ -87,6 +91,13 @@ pub(super) fn read(kind: Kind, result: Result<Result<Lookup, NetError>, Elapsed>
         Err(_) | Ok(Err(NetError::Timeout)) => (Answer::Failed(Failure::Timeout), DNS_FAILURE_TTL),
         Ok(Err(_)) => (Answer::Failed(Failure::Server), DNS_FAILURE_TTL),
     }
+}
+
+/// Whether there is nothing. The resolver says so too of other servers that are named instead of an answer, and of aliases that it
+/// does not follow any further; only of these there is no SOA, or not the authority in which it was.
+fn is_nothing(question: &Question, none: &NoRecords) -> bool {
+    let is_said = none.soa.is_some() && none.authorities.is_some();
+    is_said || none.response_code == ResponseCode::NXDomain || question.stays_here()
 }
 
 /// What one packet says.

@@ -107,6 +107,27 @@ fn a_failing_server_is_left_alone_for_a_moment() {
     });
 }
 
+/// Both were "not listed": a name server that does not recurse let all of a list's clients pass.
+#[test]
+fn what_leads_elsewhere_is_not_nothing() {
+    let mut lines: Vec<String> =
+        (0..12).map(|n| format!("a{n}.example.org 60 CNAME a{}.example.org", n + 1)).collect();
+    lines.push(String::from("a12.example.org 60 A 192.0.2.1"));
+    lines.push(String::from("b.example.org 60 CNAME gone.example.org"));
+    let server = TestServer::start(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    with(&server, async |upstream, _| {
+        assert_eq!(upstream.ask(&a("a9.example.org"), SOON).await, addresses(&["192.0.2.1"]));
+        assert_eq!(upstream.ask(&a("a0.example.org"), SOON).await, Answer::Failed(Failure::Server));
+        assert_eq!(upstream.ask(&a("b.example.org"), SOON).await, Answer::None);
+        let no_data = Question::new(Kind::Mx, "a12.example.org").unwrap();
+        assert_eq!(upstream.ask(&no_data, SOON).await, Answer::None);
+        let here = Question::new(Kind::Mx, "localhost").unwrap();
+        assert_eq!(upstream.ask(&here, SOON).await, Answer::None);
+        server.set(Behaviour::Refer);
+        assert_eq!(upstream.ask(&a("c.example.org"), SOON).await, Answer::Failed(Failure::Server));
+    });
+}
+
 #[test]
 fn upstreams_are_shared_by_address_and_do_not_mix() {
     let (one, two) = (
