@@ -97,10 +97,8 @@ pub const CALLOUTS_KNOWN_MAX: usize = 50_000;
 /// How long it is remembered that a next hop did not say, so that not every client waits for one that is dead.
 pub const CALLOUT_FAILURE_TTL: Duration = Duration::from_secs(10);
 
-/// Records of one answer that are looked at.
-pub const DNS_RECORDS_MAX: usize = 32;
-/// Texts of one answer that are looked at: what proves that a domain is somebody's gathers at its top, beside the SPF record.
-pub const DNS_TEXTS_MAX: usize = 128;
+/// Records of one answer, more than anybody has use for; one with more is no answer.
+pub const DNS_RECORDS_MAX: usize = 512;
 /// Reverse names of one address that are tried for a way back.
 pub const DNS_REVERSE_NAMES_MAX: usize = 5;
 const _: () = assert!(DNS_REVERSE_NAMES_MAX <= DNS_RECORDS_MAX);
@@ -201,6 +199,8 @@ pub const DNSBL_PROBE_PAUSE: Duration = Duration::from_secs(5);
 pub const DNSBL_OFF_EVERY: Duration = Duration::from_mins(1);
 /// Entries of a zone file.
 pub const ZONE_ENTRIES_MAX: usize = 100_000_000;
+/// Values of one entry of a zone file; more are left out.
+pub const ZONE_VALUES_MAX: usize = 32;
 /// Bytes of the names of a zone file's domains.
 pub const ZONE_NAMES_BYTES_MAX: usize = 2 << 30;
 /// A line of a zone file, in bytes.

@@ -12,8 +12,7 @@ use tokio::time::error::Elapsed;
 
 use super::{Kind, Question};
 use crate::limits::{
-    DNS_ALIASES_MAX, DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TEXTS_MAX, DNS_TTL_MAX,
-    DNS_TTL_MIN,
+    DNS_ALIASES_MAX, DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TTL_MAX, DNS_TTL_MIN,
 };
 
 /// An answer has three values: yes, no, and don't know.
@@ -38,7 +37,7 @@ pub enum Failure {
     Overload,
 }
 
-/// Records of the type that was asked for, at least one and at most [`DNS_RECORDS_MAX`], or [`DNS_TEXTS_MAX`].
+/// Records of the type that was asked for, at least one and at most [`DNS_RECORDS_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Records {
     /// Of A and AAAA.
@@ -77,11 +76,8 @@ pub(super) fn read(
         Ok(Ok(lookup)) => {
             let ttl = lookup.answers().iter().map(|record| record.ttl).min().unwrap_or(0);
             let keep = Duration::from_secs(ttl.into()).clamp(DNS_TTL_MIN, DNS_TTL_MAX);
-            (
-                records(kind, lookup.answers().iter().map(|record| &record.data))
-                    .map_or(Answer::None, |records| Answer::Found(Rc::new(records))),
-                keep,
-            )
+            answer(kind, lookup.answers().iter().map(|record| &record.data), keep)
+                .unwrap_or((Answer::None, keep))
         }
         Ok(Err(NetError::Dns(DnsError::NoRecordsFound(none)))) if is_nothing(question, &none) => {
             // Without an SOA it says nothing about how long (RFC 2308, 5).
@@ -136,10 +132,10 @@ fn follow<'a>(kind: Kind, mut name: &'a Name, answers: &'a [Record]) -> Reply {
     for _ in 0..=DNS_ALIASES_MAX {
         let of_name = || answers.iter().filter(|record| record.name == *name);
         let of_kind = || of_name().filter(|record| record.data.record_type() == kind.record_type());
-        if let Some(records) = records(kind, of_kind().map(|record| &record.data)) {
-            let ttl = of_kind().map(|record| record.ttl).fold(ttl, u32::min);
-            let keep = Duration::from_secs(ttl.into()).clamp(DNS_TTL_MIN, DNS_TTL_MAX);
-            return Reply::Answer(Answer::Found(Rc::new(records)), keep);
+        let ttl_of_all = of_kind().map(|record| record.ttl).fold(ttl, u32::min);
+        let keep = Duration::from_secs(ttl_of_all.into()).clamp(DNS_TTL_MIN, DNS_TTL_MAX);
+        if let Some((answer, keep)) = answer(kind, of_kind().map(|record| &record.data), keep) {
+            return Reply::Answer(answer, keep);
         }
         let alias = of_name().find_map(|record| match &record.data {
             RData::CNAME(target) => Some((record.ttl, &target.0)),
@@ -161,41 +157,81 @@ fn nothing_holds(reply: &Message) -> Duration {
     ttl.clamp(DNS_TTL_MIN, DNS_NEGATIVE_TTL_MAX)
 }
 
-fn records<'a>(kind: Kind, data: impl Iterator<Item = &'a RData>) -> Option<Records> {
-    let records = match kind {
-        Kind::A | Kind::Aaaa => Records::Addresses(bounded(data.filter_map(|data| match data {
+/// The answer that records are, and how long it holds; `None` when there are none. Of too many none is taken: to leave one out would
+/// say that it is not there.
+fn answer<'a>(
+    kind: Kind,
+    data: impl Iterator<Item = &'a RData>,
+    keep: Duration,
+) -> Option<(Answer, Duration)> {
+    let (records, count) = records(kind, data);
+    match count {
+        0 => None,
+        1..=DNS_RECORDS_MAX => Some((Answer::Found(Rc::new(records)), keep)),
+        _ => Some((Answer::Failed(Failure::Server), DNS_FAILURE_TTL)),
+    }
+}
+
+/// The records of a kind, and how many there are; one more than [`DNS_RECORDS_MAX`] stands for all that come on top.
+fn records<'a>(kind: Kind, data: impl Iterator<Item = &'a RData>) -> (Records, usize) {
+    match kind {
+        Kind::A | Kind::Aaaa => counted(Records::Addresses, data, |data| match data {
             RData::A(address) if kind == Kind::A => Some(IpAddr::V4(address.0)),
             RData::AAAA(address) if kind == Kind::Aaaa => Some(IpAddr::V6(address.0)),
             _ => None,
-        }))?),
-        Kind::Ptr => Records::Names(bounded(data.filter_map(|data| match data {
+        }),
+        Kind::Ptr => counted(Records::Names, data, |data| match data {
             RData::PTR(name) => Some(plain(&name.0)),
             _ => None,
-        }))?),
-        Kind::Mx => Records::Exchanges(bounded(data.filter_map(|data| match data {
+        }),
+        Kind::Mx => counted(Records::Exchanges, data, |data| match data {
             RData::MX(mx) => Some((mx.preference, plain(&mx.exchange))),
             _ => None,
-        }))?),
-        Kind::Txt => Records::Texts(at_most(
-            DNS_TEXTS_MAX,
-            data.filter_map(|data| match data {
-                RData::TXT(text) => Some(text.txt_data.concat().into_boxed_slice()),
-                _ => None,
-            }),
-        )?),
-    };
-    Some(records)
+        }),
+        Kind::Txt => counted(Records::Texts, data, |data| match data {
+            RData::TXT(text) => Some(text.txt_data.concat().into_boxed_slice()),
+            _ => None,
+        }),
+    }
 }
 
-fn bounded<T>(records: impl Iterator<Item = T>) -> Option<Vec<T>> {
-    at_most(DNS_RECORDS_MAX, records)
-}
-
-fn at_most<T>(most: usize, records: impl Iterator<Item = T>) -> Option<Vec<T>> {
-    let records: Vec<T> = records.take(most).collect();
-    (!records.is_empty()).then_some(records)
+fn counted<'a, T>(
+    records: impl Fn(Vec<T>) -> Records,
+    data: impl Iterator<Item = &'a RData>,
+    read: impl Fn(&'a RData) -> Option<T>,
+) -> (Records, usize) {
+    let found: Vec<T> = data.filter_map(read).take(DNS_RECORDS_MAX + 1).collect();
+    let count = found.len();
+    (records(found), count)
 }
 
 fn plain(name: &Name) -> Box<str> {
     name.to_lowercase().to_ascii().trim_end_matches('.').into()
+}
+
+#[cfg(test)]
+mod tests {
+    use hickory_resolver::proto::rr::rdata::{A, MX, PTR, TXT};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_mins(1);
+
+    /// More than 32 addresses were cut: SPF, reverse names and HELO said of the others that they are not there.
+    #[test]
+    fn of_too_many_records_none_is_taken() {
+        let name = || Name::from_ascii("a.example.org.").unwrap();
+        for (kind, data) in [
+            (Kind::A, RData::A(A::new(192, 0, 2, 1))),
+            (Kind::Ptr, RData::PTR(PTR(name()))),
+            (Kind::Mx, RData::MX(MX::new(10, name()))),
+            (Kind::Txt, RData::TXT(TXT::new(vec![String::from("x")]))),
+        ] {
+            let of = |count| answer(kind, std::iter::repeat_n(&data, count), LONG);
+            assert_eq!(of(0), None);
+            let Some((Answer::Found(_), LONG)) = of(DNS_RECORDS_MAX) else { panic!("{kind:?}") };
+            let expected = (Answer::Failed(Failure::Server), DNS_FAILURE_TTL);
+            assert_eq!(of(DNS_RECORDS_MAX + 1), Some(expected), "{kind:?}");
+        }
+    }
 }

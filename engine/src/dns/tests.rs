@@ -176,6 +176,23 @@ fn a_reverse_name_must_lead_back() {
     });
 }
 
+/// The sixth name, or exchanger, was never looked at, and the answer was a definite no.
+#[test]
+fn names_that_are_not_tried_say_nothing() {
+    let mut lines = Vec::new();
+    for n in 0..6 {
+        lines.push(format!("7.2.0.192.in-addr.arpa 60 PTR h{n}.example.org"));
+        lines.push(format!("example.org 60 MX 10 h{n}.example.org"));
+        lines.push(format!("h{n}.example.org 60 A 10.0.0.{n}"));
+    }
+    let server = TestServer::start(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    with(&server, async |upstream, _| {
+        let address = "192.0.2.7".parse().unwrap();
+        assert_eq!(upstream.settle(SOON, |known| reverse(address, known)).await, Reverse::Unknown);
+        assert_eq!(upstream.settle(SOON, |known| hosts("example.org", known)).await, Hosts::Unknown);
+    });
+}
+
 #[test]
 fn a_reverse_name_without_answer_is_unknown() {
     let server = TestServer::start(&["7.2.0.192.in-addr.arpa 60 PTR host.example.org"]);
