@@ -128,6 +128,17 @@ fn what_leads_elsewhere_is_not_nothing() {
     });
 }
 
+/// It ended the receive and failed all questions of the socket, and whoever knows the port can send it.
+#[test]
+fn an_empty_packet_is_none() {
+    let server = TestServer::start(&["mail.example.org 60 A 192.0.2.1"]);
+    server.set(Behaviour::AfterNothing);
+    with(&server, async |upstream, _| {
+        assert_eq!(upstream.ask(&a("mail.example.org"), SOON).await, addresses(&["192.0.2.1"]));
+        assert_eq!(server.asked(), 1);
+    });
+}
+
 #[test]
 fn upstreams_are_shared_by_address_and_do_not_mix() {
     let (one, two) = (

@@ -116,13 +116,15 @@ impl Wire {
                 Ok(Ok(reply)) => match read_reply(question.kind(), &reply) {
                     Reply::Answer(answer, keep) => return Said::Answer(answer, keep),
                     Reply::Elsewhere => return Said::Elsewhere,
+                    // Who has said that it cannot is not asked again.
+                    Reply::Failure if turn + 1 >= self.servers.len() => {
+                        failure = Failure::Server;
+                        break;
+                    }
                     Reply::Failure => failure = Failure::Server,
                 },
+                // That a socket breaks can be forged without the number of a question: the next turn has another.
                 Ok(Err(_gone)) => failure = Failure::Server,
-            }
-            // Who has said that it cannot is not asked again.
-            if failure == Failure::Server && turn + 1 >= self.servers.len() {
-                break;
             }
         }
         Said::Answer(Answer::Failed(failure), DNS_FAILURE_TTL)
@@ -283,6 +285,8 @@ fn answers(reply: &[u8], asked: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use hickory_resolver::proto::op::{MessageType, OpCode};
     use hickory_resolver::proto::rr::{Name, RecordType};
 
@@ -299,6 +303,41 @@ mod tests {
         assert_eq!(query.name(), &Name::from_ascii("mail.example.org.").unwrap());
         assert_eq!(query.query_type(), RecordType::MX);
         assert_eq!(message.max_payload(), DNS_PACKET_BYTES);
+    }
+
+    /// The questions of a socket that broke failed at once, and an ICMP packet that does it needs no number of theirs.
+    #[test]
+    fn a_question_outlives_its_socket() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let config = crate::dns::only(server.local_addr().unwrap());
+        ring::run(async move {
+            let wire = Rc::new(Wire::new(&config));
+            let asking = Rc::clone(&wire);
+            let question = Question::new(Kind::A, "mail.example.org").unwrap();
+            let asked = ring::spawn(async move { asking.ask(&question).await });
+            let is_sent = || wire.servers.iter().any(|server| !server.lines.borrow().is_empty());
+            while !is_sent() {
+                tokio::task::yield_now().await;
+            }
+            let line = wire.servers[0].lines.borrow_mut().remove(0);
+            line.break_off();
+            let sending = async {
+                while !is_sent() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(DNS_PACKET_TIME / 2, sending).await.expect("it is sent again, and at once");
+            let mut packet = [0; 512];
+            let (bytes, _) = server.recv_from(&mut packet).unwrap();
+            let (again, from) = server.recv_from(&mut packet).unwrap();
+            assert_eq!(bytes, again);
+            packet[2] |= IS_ANSWER;
+            packet[3] = 3;
+            server.send_to(&packet[..again], from).unwrap();
+            let Said::Answer(answer, _) = asked.await.unwrap() else { panic!("it leads nowhere") };
+            assert_eq!(answer, Answer::None);
+        })
+        .unwrap();
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) enum Behaviour {
     After(Duration),
     Silent,
     Fail,
+    /// Answers after two empty packets.
+    AfterNothing,
     /// Names other servers instead of an answer.
     Refer,
 }
@@ -103,6 +105,12 @@ impl State {
                     reply
                 }
                 Behaviour::Answer => self.reply(&asked),
+                Behaviour::AfterNothing => {
+                    for _ in 0..2 {
+                        socket.send_to(&[], from).unwrap();
+                    }
+                    self.reply(&asked)
+                }
                 Behaviour::Refer => referral(&asked),
                 Behaviour::After(time) => {
                     std::thread::sleep(time);
