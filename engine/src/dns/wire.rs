@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -142,7 +143,7 @@ impl Wire {
         line.socket.send(&packet)?;
         line.asked.set(line.asked.get() + 1);
         line.open.borrow_mut().insert(id, Open { packet, answer: Rc::clone(answer) });
-        Ok(Asked { line, id })
+        Ok(Asked { line, id, answer: Rc::clone(answer) })
     }
 
     fn draw(&self) -> u64 {
@@ -235,11 +236,17 @@ async fn read_always(socket: Rc<Datagrams>, line: Weak<Line>) {
 struct Asked {
     line: Rc<Line>,
     id: u16,
+    answer: Rc<Awaited>,
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.line.open.borrow_mut().remove(&self.id);
+        // When it has its answer, its number may be another's by now.
+        if let Entry::Occupied(open) = self.line.open.borrow_mut().entry(self.id)
+            && Rc::ptr_eq(&open.get().answer, &self.answer)
+        {
+            open.remove();
+        }
     }
 }
 
@@ -303,6 +310,23 @@ mod tests {
         assert_eq!(query.name(), &Name::from_ascii("mail.example.org.").unwrap());
         assert_eq!(query.query_type(), RecordType::MX);
         assert_eq!(message.max_payload(), DNS_PACKET_BYTES);
+    }
+
+    /// It took away whatever was under its number: the question that had it next waited in vain.
+    #[test]
+    fn a_packet_leaves_its_own_place_alone() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        ring::run(async move {
+            let line = Line::open(server).unwrap();
+            let (one, other) = (Rc::new(Awaited::default()), Rc::new(Awaited::default()));
+            let open = Open { packet: Vec::new(), answer: Rc::clone(&other) };
+            line.open.borrow_mut().insert(7, open);
+            drop(Asked { line: Rc::clone(&line), id: 7, answer: one });
+            assert!(line.open.borrow().contains_key(&7));
+            drop(Asked { line: Rc::clone(&line), id: 7, answer: other });
+            assert!(line.open.borrow().is_empty());
+        })
+        .unwrap();
     }
 
     /// The questions of a socket that broke failed at once, and an ICMP packet that does it needs no number of theirs.
