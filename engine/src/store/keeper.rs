@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::local::Local;
 use super::shared::Remote;
-use super::{Job, Left, MEMORY, Place, Request, Store, Tables};
+use super::{Broken, Job, Left, MEMORY, Place, Request, Store, Tables};
 use crate::limits::{
     STORE_BATCH_MAX, STORE_CHECK_EVERY, STORE_PENDING_MAX, STORE_QUEUE_MAX, STORE_RETRY_EVERY,
     STORE_WRITE_EVERY,
@@ -288,16 +288,30 @@ impl Work {
                     for key in keys {
                         self.pending.remove(&key);
                     }
+                    let without = batch.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
+                    self.lose_counts(without.map(|(told, _)| told));
                     self.learn(&batch, &answers);
                     for ((_, _, reply), answer) in asked.into_iter().zip(answers) {
                         // Whoever has given up knows without it.
                         let _gone = reply.send(answer);
                     }
                 }
-                Err(reason) => return self.is_down(&reason),
+                Err(Broken::Before(reason)) => return self.is_down(&reason),
+                Err(Broken::After(reason)) => {
+                    self.lose_counts(&batch);
+                    return self.is_down(&reason);
+                }
             }
         }
         self.tables.state.told.store(self.given, Relaxed);
+    }
+
+    /// Counts that the store may have taken are not told again: a limit refuses nobody for messages that did not come.
+    fn lose_counts<'a>(&mut self, told: impl IntoIterator<Item = &'a (Digest, Request)>) {
+        for (key, _) in told.into_iter().filter(|(_, request)| matches!(request, Request::Add { .. })) {
+            self.pending.remove(key);
+            self.tables.state.lost.fetch_add(1, Relaxed);
+        }
     }
 
     /// What the store is told of a key: a shared one what has changed, a file what is there now.
