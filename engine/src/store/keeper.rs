@@ -196,7 +196,17 @@ impl Work {
             self.tables.state.lost.fetch_add(1, Relaxed);
             return;
         }
+        let is_shared = matches!(self.place, Place::Shared(_));
         let request = match (self.pending.get(&key), request) {
+            // A file is told what there is by then, but what it has from before is not to be loaded.
+            (Some(Request::Forget), _) if !is_shared => Request::Forget,
+            // A count begins anew behind what ends it.
+            (Some(Request::Forget), Request::Add { by, window }) => {
+                Request::Put(Left { seconds: window, count: by })
+            }
+            (Some(Request::Put(before)), Request::Add { by, .. }) => {
+                Request::Put(Left { count: before.count.saturating_add(by).min(COUNT_MAX), ..*before })
+            }
             (Some(Request::Add { by: before, .. }), Request::Add { by, window }) => {
                 Request::Add { by: before.saturating_add(by).min(COUNT_MAX), window }
             }
@@ -241,6 +251,8 @@ impl Work {
                     self.pending.clear();
                     self.tables.state.told.store(self.given, Relaxed);
                 }
+                let pending = &self.pending;
+                loaded.retain(|(key, _)| !matches!(pending.get(key), Some(Request::Forget)));
                 for (key, left) in loaded {
                     tables.table.change(key, now, |kept| Some(later(kept, left.entry(now))));
                 }

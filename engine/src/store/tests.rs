@@ -238,3 +238,79 @@ fn a_count_that_the_store_may_have_taken_is_not_told_again() {
     assert_eq!(stage.told(), [(a, Request::Add { by: 2, window: 600 })], "it has not taken it");
     stage.answer(vec![Some(Left { seconds: 600, count: 2 })]);
 }
+
+/// A file that has one entry, and that is there or not.
+struct Filed {
+    entry: Digest,
+    is_down: Arc<AtomicBool>,
+    told: Sender<Vec<(Digest, Request)>>,
+}
+
+impl Store for Filed {
+    fn open(&mut self, ours: u128, load: &mut dyn FnMut(Digest, Left)) -> Result<u128, String> {
+        if self.is_down.load(Relaxed) {
+            return Err(String::from("down"));
+        }
+        load(self.entry, Left { seconds: 1000, count: 7 });
+        Ok(ours)
+    }
+
+    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, Broken> {
+        if self.is_down.load(Relaxed) {
+            return Err(Broken::Before(String::from("down")));
+        }
+        let _nobody_listens = self.told.send(requests.to_vec());
+        Ok(vec![None; requests.len()])
+    }
+}
+
+/// What an operator had forgotten while the file was not there came back with it.
+#[test]
+fn what_is_forgotten_while_the_file_is_down_is_not_loaded() {
+    for counted_anew in [None, Some(1)] {
+        let tables = Arc::new(Tables::new(Clock::system()));
+        let a = key(&tables, "a");
+        let (tell, told) = channel();
+        let is_down = Arc::new(AtomicBool::new(false));
+        let filed = Mutex::new(Some(Filed { entry: a, is_down: Arc::clone(&is_down), told: tell }));
+        let mut keeper = keeper::start_with(
+            Arc::clone(&tables),
+            Place::File("/played".into()),
+            Log::off(),
+            Box::new(move |_| Some(Box::new(filed.lock().unwrap().take()?))),
+        )
+        .unwrap();
+        assert_eq!(tables.left(a).map(|(_, count)| count), Some(7));
+        is_down.store(true, Relaxed);
+        until(|| !tables.report().healthy);
+        assert!(tables.forget(a));
+        if let Some(count) = counted_anew {
+            tables.count(a, count, 600);
+        }
+        is_down.store(false, Relaxed);
+        until(|| tables.report().healthy);
+        assert_eq!(tables.left(a).map(|(_, count)| count), counted_anew);
+        keeper.stop();
+        let told: Vec<_> = told.try_iter().flatten().filter(|(key, _)| *key == a).collect();
+        let counts = |(_, request): &(Digest, Request)| match request {
+            Request::Put(left) => Some(left.count),
+            _ => None,
+        };
+        assert_eq!(told.iter().map(counts).collect::<Vec<_>>(), [counted_anew]);
+    }
+}
+
+#[test]
+fn a_count_behind_a_forget_begins_anew() {
+    let stage = Stage::new(LONG);
+    let (a, b) = (key(&stage.tables, "a"), key(&stage.tables, "b"));
+    stage.tables.remember(b, 600);
+    stage.told();
+    // The store is busy until it answers.
+    stage.tables.forget(a);
+    stage.tables.count(a, 1, 600);
+    stage.tables.count(a, 2, 600);
+    stage.answer(vec![None]);
+    assert_eq!(stage.told(), [(a, Request::Put(Left { seconds: 600, count: 3 }))]);
+    stage.answer(vec![None]);
+}
