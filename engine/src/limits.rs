@@ -181,6 +181,8 @@ pub const RELOAD_POLL: Duration = Duration::from_millis(2);
 pub const STOP_POLL: Duration = Duration::from_millis(20);
 /// How often the files of lists and maps are looked at for changes.
 pub const LISTS_EVERY: Duration = Duration::from_secs(2);
+/// How far the time of a file's change may lie before the clock: the kernel takes it at its tick, 100 times a second at least.
+pub const FILE_TIME_TICK: Duration = Duration::from_millis(10);
 /// Entries that an operator may have put into lists at once.
 pub const EDITS_MAX: usize = 10_000;
 /// How long the look-ups of a reverse name or of mail exchangers may take, all questions together.

@@ -95,7 +95,7 @@ impl Known {
         let served = control.served();
         let (generation, loaded) = (served.generation, served.loaded);
         let files = files(&generation.plan);
-        let unchanged = |stamp: &Stamp| stamp.2.is_some_and(|changed| changed < loaded);
+        let unchanged = |stamp: &Stamp| stamp.is_before(loaded);
         let stamps = files.iter().map(|file| (file.which, stamp(&file.path).filter(unchanged))).collect();
         Self { generation: generation.number, files, stamps, lists: HashMap::new(), maps: HashMap::new() }
     }

@@ -60,7 +60,7 @@ struct Known {
 impl Known {
     /// As they were when the generation was loaded; what was changed since is read at the next look.
     fn new(keys: &Keyring, loaded: std::time::SystemTime) -> Self {
-        let unchanged = |stamp: &Stamp| stamp.2.is_some_and(|changed| changed < loaded);
+        let unchanged = |stamp: &Stamp| stamp.is_before(loaded);
         let stamps = stamps(&keys.pairs).into_iter();
         Self { stamps: stamps.map(|(file, at)| (file, at.filter(unchanged))).collect(), is_torn: false }
     }
