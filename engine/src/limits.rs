@@ -179,7 +179,7 @@ pub const RELOAD_TAKEN_WITHIN: Duration = Duration::from_secs(10);
 pub const RELOAD_POLL: Duration = Duration::from_millis(2);
 /// How often a shard that ends looks whether its sessions have ended.
 pub const STOP_POLL: Duration = Duration::from_millis(20);
-/// How often the files of lists and maps are looked at for changes.
+/// How often the files of lists and maps are looked at for changes; one that has changed is read when it is the same at two looks.
 pub const LISTS_EVERY: Duration = Duration::from_secs(2);
 /// How far the time of a file's change may lie before the clock: the kernel takes it at its tick, 100 times a second at least.
 pub const FILE_TIME_TICK: Duration = Duration::from_millis(10);

@@ -1,9 +1,10 @@
 //! Zone files of DNS lists that have changed.
 
-use crate::config::{Disk, read_zone_file};
+use super::looked::Looked;
+use crate::config::{Disk, Unread, read_zone_file};
 use crate::control::Control;
 use crate::export;
-use crate::generation::{Reread, Stamp, ZoneFile, stamp};
+use crate::generation::{Reread, ZoneFile, stamp};
 
 /// The zone files of one generation, as they were at the last look.
 pub(super) struct Zones {
@@ -15,7 +16,7 @@ struct Watched {
     /// The lists that it is of.
     lists: Vec<String>,
     file: ZoneFile,
-    stamp: Option<Stamp>,
+    looked: Looked,
 }
 
 impl Zones {
@@ -25,7 +26,7 @@ impl Zones {
         let watched = |file: &ZoneFile| {
             let lists = generation.dns_lists().filter(|list| list.files.contains(file));
             let lists = lists.map(|list| list.name.clone()).collect();
-            Watched { lists, file: file.clone(), stamp: file.stamp }
+            Watched { lists, file: file.clone(), looked: Looked::new(file.stamp) }
         };
         let files = generation.zones.iter().map(watched).collect();
         Self { generation: generation.number, files }
@@ -35,20 +36,20 @@ impl Zones {
     pub(super) async fn look(&mut self, control: &Control) {
         for index in 0..self.files.len() {
             let Some(watched) = self.files.get_mut(index) else { return };
-            let now = stamp(&watched.file.path);
-            if watched.stamp == now {
+            if !watched.looked.is_due(stamp(&watched.file.path)) {
                 continue;
             }
-            watched.stamp = now;
             let (path, format) = (watched.file.path.clone(), watched.file.format);
             // Millions of entries take seconds; checks and the admin socket go on meanwhile.
             let read = tokio::task::spawn_blocking(move || read_zone_file(&Disk, &path, format)).await;
-            match read.unwrap_or_else(|ended| Err(ended.to_string())) {
-                Ok(file) => {
+            let read = read.unwrap_or_else(|ended| Err(Unread::Fault(ended.to_string())));
+            match watched.looked.outcome(stamp(&watched.file.path), read) {
+                None => {}
+                Some(Ok(file)) => {
                     watched.file = file;
                     self.publish(control, index);
                 }
-                Err(reason) => {
+                Some(Err(reason)) => {
                     let name = watched.lists.first().map_or("", String::as_str);
                     super::report(control, name, &watched.file.path, &reason);
                 }
