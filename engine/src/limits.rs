@@ -99,6 +99,15 @@ pub const CALLOUT_FAILURE_TTL: Duration = Duration::from_secs(10);
 
 /// Records of one answer, more than anybody has use for; one with more is no answer.
 pub const DNS_RECORDS_MAX: usize = 512;
+/// Bytes of all records of one answer, in memory; one with more is no answer.
+pub const DNS_ANSWER_BYTES_MAX: usize = 16 << 10;
+/// An answer of more bytes than this, as by TCP alone, is kept among few,
+pub const DNS_LARGE_BYTES: usize = 4 << 10;
+/// of which a shard has so many for each name server.
+pub const DNS_LARGE_ENTRIES_MAX: usize = 1000;
+// Whoever has nothing but large answers fills no more memory with them than with small ones.
+const _: () =
+    assert!(DNS_LARGE_ENTRIES_MAX * DNS_ANSWER_BYTES_MAX <= DNS_CACHE_ENTRIES_MAX * DNS_LARGE_BYTES);
 /// Reverse names of one address that are tried for a way back.
 pub const DNS_REVERSE_NAMES_MAX: usize = 5;
 const _: () = assert!(DNS_REVERSE_NAMES_MAX <= DNS_RECORDS_MAX);

@@ -12,7 +12,8 @@ use tokio::time::error::Elapsed;
 
 use super::{Kind, Question};
 use crate::limits::{
-    DNS_ALIASES_MAX, DNS_FAILURE_TTL, DNS_NEGATIVE_TTL_MAX, DNS_RECORDS_MAX, DNS_TTL_MAX, DNS_TTL_MIN,
+    DNS_ALIASES_MAX, DNS_ANSWER_BYTES_MAX, DNS_FAILURE_TTL, DNS_LARGE_BYTES, DNS_NEGATIVE_TTL_MAX,
+    DNS_RECORDS_MAX, DNS_TTL_MAX, DNS_TTL_MIN,
 };
 
 /// An answer has three values: yes, no, and don't know.
@@ -37,7 +38,7 @@ pub enum Failure {
     Overload,
 }
 
-/// Records of the type that was asked for, at least one and at most [`DNS_RECORDS_MAX`].
+/// Records of the type that was asked for, at least one, at most [`DNS_RECORDS_MAX`] and [`DNS_ANSWER_BYTES_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Records {
     /// Of A and AAAA.
@@ -50,7 +51,24 @@ pub enum Records {
     Texts(Vec<Box<[u8]>>),
 }
 
+impl Records {
+    /// What they hold, in bytes.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Addresses(addresses) => size_of_val(addresses.as_slice()),
+            Self::Names(names) => names.iter().map(|name| size_of_val(name) + name.len()).sum(),
+            Self::Exchanges(hosts) => hosts.iter().map(|host| size_of_val(host) + host.1.len()).sum(),
+            Self::Texts(texts) => texts.iter().map(|text| size_of_val(text) + text.len()).sum(),
+        }
+    }
+}
+
 impl Answer {
+    /// Whether it takes much memory.
+    pub(super) fn is_large(&self) -> bool {
+        matches!(self, Self::Found(records) if records.bytes() > DNS_LARGE_BYTES)
+    }
+
     /// Its addresses as text, for messages.
     pub(super) fn shown(&self) -> String {
         match self {
@@ -165,11 +183,10 @@ fn answer<'a>(
     keep: Duration,
 ) -> Option<(Answer, Duration)> {
     let (records, count) = records(kind, data);
-    match count {
-        0 => None,
-        1..=DNS_RECORDS_MAX => Some((Answer::Found(Rc::new(records)), keep)),
-        _ => Some((Answer::Failed(Failure::Server), DNS_FAILURE_TTL)),
+    if count > DNS_RECORDS_MAX || records.bytes() > DNS_ANSWER_BYTES_MAX {
+        return Some((Answer::Failed(Failure::Server), DNS_FAILURE_TTL));
     }
+    (count > 0).then(|| (Answer::Found(Rc::new(records)), keep))
 }
 
 /// The records of a kind, and how many there are; one more than [`DNS_RECORDS_MAX`] stands for all that come on top.
@@ -220,7 +237,7 @@ mod tests {
     /// More than 32 addresses were cut: SPF, reverse names and HELO said of the others that they are not there.
     #[test]
     fn of_too_many_records_none_is_taken() {
-        let name = || Name::from_ascii("a.example.org.").unwrap();
+        let name = || Name::from_ascii("a.org.").unwrap();
         for (kind, data) in [
             (Kind::A, RData::A(A::new(192, 0, 2, 1))),
             (Kind::Ptr, RData::PTR(PTR(name()))),
@@ -233,5 +250,15 @@ mod tests {
             let expected = (Answer::Failed(Failure::Server), DNS_FAILURE_TTL);
             assert_eq!(of(DNS_RECORDS_MAX + 1), Some(expected), "{kind:?}");
         }
+    }
+
+    /// Texts had no bound but that of TCP, 64 KiB, and the cache counts entries.
+    #[test]
+    fn of_too_many_bytes_none_is_taken() {
+        let data = RData::TXT(TXT::new(vec!["x".repeat(255); 16]));
+        let of = |count| answer(Kind::Txt, std::iter::repeat_n(&data, count), LONG).unwrap().0;
+        assert!(!of(1).is_large() && of(2).is_large());
+        assert!(matches!(of(4), Answer::Found(_)));
+        assert_eq!(of(5), Answer::Failed(Failure::Server));
     }
 }

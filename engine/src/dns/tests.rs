@@ -288,6 +288,24 @@ fn where_a_name_and_the_exchangers_of_a_domain_are() {
 }
 
 #[test]
+fn few_large_answers_are_kept() {
+    let server = TestServer::start(&[]);
+    with(&server, async |upstream, _| {
+        let text = |bytes| Answer::Found(Rc::new(Records::Texts(vec![vec![b'x'; bytes].into()])));
+        let question = |n| Question::new(Kind::Txt, &format!("{n}.example.org")).unwrap();
+        upstream.0.keep(question(0), text(100), SOON);
+        for n in 1..=DNS_LARGE_ENTRIES_MAX + 1 {
+            upstream.0.keep(question(n), text(5000), SOON);
+        }
+        let known: Vec<_> = (0..=DNS_LARGE_ENTRIES_MAX + 1)
+            .filter(|&n| upstream.try_cached(&question(n)).is_some())
+            .collect();
+        assert_eq!((known[0], known.len() <= 1 + DNS_LARGE_ENTRIES_MAX), (0, true));
+        assert_eq!(known.last(), Some(&(DNS_LARGE_ENTRIES_MAX + 1)));
+    });
+}
+
+#[test]
 fn too_many_open_questions_are_refused() {
     let server = TestServer::start(&[]);
     server.set(Behaviour::Silent);
