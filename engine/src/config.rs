@@ -35,18 +35,44 @@ pub struct Disk;
 /// The largest file that is read: ten million list entries.
 const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-impl Files for Disk {
-    fn read(&self, path: &str) -> Result<String, String> {
-        let size = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+/// Why a file was not taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// It cannot be had now.
+    Io(String),
+    /// What it says cannot be taken.
+    Fault(String),
+}
+
+impl Unread {
+    /// For messages.
+    pub(crate) fn reason(self) -> String {
+        let (Self::Io(reason) | Self::Fault(reason)) = self;
+        reason
+    }
+}
+
+impl Disk {
+    /// What a text or a constant database says.
+    pub(crate) fn text(path: &str) -> Result<String, Unread> {
+        let io = |error: std::io::Error| Unread::Io(error.to_string());
+        let size = std::fs::metadata(path).map_err(io)?.len();
         if size > FILE_BYTES_MAX {
-            return Err(format!("{size} bytes, more than the {FILE_BYTES_MAX} that are read"));
+            let reason = format!("{size} bytes, more than the {FILE_BYTES_MAX} that are read");
+            return Err(Unread::Fault(reason));
         }
-        let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+        let bytes = std::fs::read(path).map_err(io)?;
         if Path::new(path).extension().is_some_and(|extension| extension == "cdb") {
-            return cdb::text(&bytes);
+            return cdb::text(&bytes).map_err(Unread::Fault);
         }
         String::from_utf8(bytes)
-            .map_err(|error| format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to()))
+            .map_err(|error| Unread::Fault(format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))
+    }
+}
+
+impl Files for Disk {
+    fn read(&self, path: &str) -> Result<String, String> {
+        Self::text(path).map_err(Unread::reason)
     }
 
     fn open(&self, path: &str) -> Result<Box<dyn std::io::BufRead>, String> {

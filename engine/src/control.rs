@@ -226,7 +226,7 @@ impl Control {
     }
 
     /// Serves the rules again that served before the last reload, as they were loaded then; the rule files are not read, those of
-    /// lists and maps are, within [`crate::limits::LISTS_EVERY`]. A second
+    /// lists and maps are, at the second look ([`crate::limits::LISTS_EVERY`]). A second
     /// roll-back takes the first one back.
     pub async fn roll_back(&self) -> Result<Arc<Generation>, Refused> {
         let _one_at_a_time = self.reloading.lock().await;
@@ -241,7 +241,7 @@ impl Control {
             secrets: Secrets::of(&before),
         };
         let served = publishable(self.next_of(rules, &now), Some(&now), self.setup.shards)?;
-        // Its lists may be old by now: the next look reads all of their files.
+        // Its lists may be old by now: all of their files are read.
         let served = Served { loaded: SystemTime::UNIX_EPOCH, ..served };
         let rolled_back = self.publish(served).await;
         self.report(&rolled_back);

@@ -41,8 +41,8 @@ pub use zone::{Fault as ZoneFault, Format as ZoneFormat, Found as ZoneFound, Zon
 use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::limits::{
-    DNS_CACHE_ENTRIES_MAX, DNS_IN_FLIGHT_MAX, DNS_OPEN_MAX, DNS_PACKET_TIME, DNS_PACKETS_MAX,
-    DNS_QUESTION_TIME_MAX,
+    DNS_CACHE_ENTRIES_MAX, DNS_IN_FLIGHT_MAX, DNS_LARGE_ENTRIES_MAX, DNS_OPEN_MAX, DNS_PACKET_TIME,
+    DNS_PACKETS_MAX, DNS_QUESTION_TIME_MAX,
 };
 use crate::ring;
 use wire::{Said, Wire};
@@ -97,6 +97,8 @@ struct Server {
     config: (ResolverConfig, ResolverOpts),
     wire: Wire,
     cache: RefCell<Cache<Question, Answer>>,
+    /// Answers that take much memory, of which there are fewer.
+    large: RefCell<Cache<Question, Answer>>,
     in_flight: RefCell<HashMap<Question, Waiting>>,
     /// Turns to be under way.
     turns: Semaphore,
@@ -113,7 +115,8 @@ impl Upstream {
             resolver: OnceCell::new(),
             wire: Wire::new(&config),
             config: (config, options),
-            cache: RefCell::new(Cache::new(clock, DNS_CACHE_ENTRIES_MAX)),
+            cache: RefCell::new(Cache::new(clock.clone(), DNS_CACHE_ENTRIES_MAX)),
+            large: RefCell::new(Cache::new(clock, DNS_LARGE_ENTRIES_MAX)),
             in_flight: RefCell::default(),
             turns: Semaphore::new(DNS_IN_FLIGHT_MAX),
         })))
@@ -126,7 +129,8 @@ impl Upstream {
 
     /// What is known without asking.
     pub fn try_cached(&self, question: &Question) -> Option<Answer> {
-        self.0.cache.borrow_mut().find(question)
+        let known = self.0.cache.borrow_mut().find(question);
+        known.or_else(|| self.0.large.borrow_mut().find(question))
     }
 
     /// How many questions are open.
@@ -215,7 +219,7 @@ pub async fn ask_anew(server: Option<SocketAddr>, question: &Question) -> Answer
 async fn asked(resolver: &TokioResolver, question: &Question) -> (Answer, Duration) {
     let asking = resolver.lookup(question.wire_name(), question.kind().record_type());
     // These are tokio's sockets, not the ring's: dropping the future ends the query.
-    answer::read(question.kind(), timeout(DNS_QUESTION_TIME_MAX, asking).await)
+    answer::read(question, timeout(DNS_QUESTION_TIME_MAX, asking).await)
 }
 
 /// How a name server is asked.
@@ -251,8 +255,13 @@ impl Server {
                 asked(resolver, question).await
             }
         };
-        self.cache.borrow_mut().keep(question.clone(), answer.clone(), keep);
+        self.keep(question.clone(), answer.clone(), keep);
         answer
+    }
+
+    fn keep(&self, question: Question, answer: Answer, time: Duration) {
+        let cache = if answer.is_large() { &self.large } else { &self.cache };
+        cache.borrow_mut().keep(question, answer, time);
     }
 
     fn resolver(&self) -> Option<&TokioResolver> {

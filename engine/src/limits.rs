@@ -97,10 +97,17 @@ pub const CALLOUTS_KNOWN_MAX: usize = 50_000;
 /// How long it is remembered that a next hop did not say, so that not every client waits for one that is dead.
 pub const CALLOUT_FAILURE_TTL: Duration = Duration::from_secs(10);
 
-/// Records of one answer that are looked at.
-pub const DNS_RECORDS_MAX: usize = 32;
-/// Texts of one answer that are looked at: what proves that a domain is somebody's gathers at its top, beside the SPF record.
-pub const DNS_TEXTS_MAX: usize = 128;
+/// Records of one answer, more than anybody has use for; one with more is no answer.
+pub const DNS_RECORDS_MAX: usize = 512;
+/// Bytes of all records of one answer, in memory; one with more is no answer.
+pub const DNS_ANSWER_BYTES_MAX: usize = 16 << 10;
+/// An answer of more bytes than this, as by TCP alone, is kept among few,
+pub const DNS_LARGE_BYTES: usize = 4 << 10;
+/// of which a shard has so many for each name server.
+pub const DNS_LARGE_ENTRIES_MAX: usize = 1000;
+// Whoever has nothing but large answers fills no more memory with them than with small ones.
+const _: () =
+    assert!(DNS_LARGE_ENTRIES_MAX * DNS_ANSWER_BYTES_MAX <= DNS_CACHE_ENTRIES_MAX * DNS_LARGE_BYTES);
 /// Reverse names of one address that are tried for a way back.
 pub const DNS_REVERSE_NAMES_MAX: usize = 5;
 const _: () = assert!(DNS_REVERSE_NAMES_MAX <= DNS_RECORDS_MAX);
@@ -181,8 +188,10 @@ pub const RELOAD_TAKEN_WITHIN: Duration = Duration::from_secs(10);
 pub const RELOAD_POLL: Duration = Duration::from_millis(2);
 /// How often a shard that ends looks whether its sessions have ended.
 pub const STOP_POLL: Duration = Duration::from_millis(20);
-/// How often the files of lists and maps are looked at for changes.
+/// How often the files of lists and maps are looked at for changes; one that has changed is read when it is the same at two looks.
 pub const LISTS_EVERY: Duration = Duration::from_secs(2);
+/// How far the time of a file's change may lie before the clock: the kernel takes it at its tick, 100 times a second at least.
+pub const FILE_TIME_TICK: Duration = Duration::from_millis(10);
 /// Entries that an operator may have put into lists at once.
 pub const EDITS_MAX: usize = 10_000;
 /// How long the look-ups of a reverse name or of mail exchangers may take, all questions together.
@@ -201,6 +210,8 @@ pub const DNSBL_PROBE_PAUSE: Duration = Duration::from_secs(5);
 pub const DNSBL_OFF_EVERY: Duration = Duration::from_mins(1);
 /// Entries of a zone file.
 pub const ZONE_ENTRIES_MAX: usize = 100_000_000;
+/// Values of one entry of a zone file; more are left out.
+pub const ZONE_VALUES_MAX: usize = 32;
 /// Bytes of the names of a zone file's domains.
 pub const ZONE_NAMES_BYTES_MAX: usize = 2 << 30;
 /// A line of a zone file, in bytes.

@@ -1,8 +1,10 @@
 //! Lists and maps are read anew by themselves when their files change: nobody has to load rules to block an address.
 //!
-//! Each file is taken whole or not at all: one with a fault leaves the entries that were, is counted and is said in the log.
-//! Zone files of DNS lists are watched as lists are. Lists of phrases are part of the pattern engine and wait for the next load of the rules.
+//! Each file is taken whole or not at all: it is read when it was the same at two looks, and once more when it has changed meanwhile. One
+//! with a fault leaves the entries that were, is counted and is said in the log. Zone files of DNS lists are watched as lists are. Lists of
+//! phrases are part of the pattern engine and wait for the next load of the rules.
 
+mod looked;
 mod zones;
 
 pub mod certificates;
@@ -11,18 +13,18 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use weir_lang::fileset::Files;
 use weir_lang::list::{Fault, List, Map, Of};
 use weir_lang::plan::{Origin, Plan};
 use weir_lang::scheme::Type;
 
-use crate::config::Disk;
+use crate::config::{Disk, Unread};
 use crate::control::Control;
 use crate::edits::Edits;
 use crate::export;
 use crate::generation::{Reread, Stamp, stamp};
 use crate::limits::LISTS_EVERY;
 use crate::metrics::names;
+use looked::Looked;
 use zones::Zones;
 
 /// What is read anew.
@@ -60,14 +62,16 @@ pub async fn watch(control: Rc<Control>, edits: Rc<Edits>) {
             zones = Zones::new(&control);
         }
         zones.look(&control).await;
-        for watched in known.changed() {
-            let (name, path) = (watched.name.clone(), watched.path.clone());
+        for watched in known.due() {
+            let (which, name, path) = (watched.which, watched.name.clone(), watched.path.clone());
             // A list may have millions of entries; checks and the admin socket go on meanwhile.
-            let read =
-                tokio::task::spawn_blocking(move || read(&watched).map(|read| (watched.which, read))).await;
-            match read.unwrap_or_else(|ended| Err(ended.to_string())) {
-                Ok((which, read)) => known.take(&control, which, &name, read),
-                Err(reason) => report(&control, &name, &path, &reason),
+            let read = tokio::task::spawn_blocking(move || read(&watched)).await;
+            let read = read.unwrap_or_else(|ended| Err(Unread::Fault(ended.to_string())));
+            let looked = known.looked.get_mut(&which);
+            match looked.and_then(|looked| looked.outcome(stamp(&path), read)) {
+                None => {}
+                Some(Ok(read)) => known.take(&control, which, &name, read),
+                Some(Err(reason)) => report(&control, &name, &path, &reason),
             }
         }
     }
@@ -84,33 +88,30 @@ fn report(control: &Control, name: &str, path: &str, reason: &str) {
 struct Known {
     generation: u64,
     files: Vec<Watched>,
-    stamps: HashMap<Which, Option<Stamp>>,
+    looked: HashMap<Which, Looked>,
     lists: HashMap<usize, Arc<List>>,
     maps: HashMap<usize, Arc<Map>>,
 }
 
 impl Known {
-    /// The files of the generation that serves. One that was changed since the generation was loaded is read at the next look.
+    /// The files of the generation that serves. One that was changed since the generation was loaded is read.
     fn new(control: &Control) -> Self {
         let served = control.served();
         let (generation, loaded) = (served.generation, served.loaded);
         let files = files(&generation.plan);
-        let unchanged = |stamp: &Stamp| stamp.2.is_some_and(|changed| changed < loaded);
-        let stamps = files.iter().map(|file| (file.which, stamp(&file.path).filter(unchanged))).collect();
-        Self { generation: generation.number, files, stamps, lists: HashMap::new(), maps: HashMap::new() }
+        let unchanged = |stamp: &Stamp| stamp.is_before(loaded);
+        let looked = |file: &Watched| (file.which, Looked::new(stamp(&file.path).filter(unchanged)));
+        let looked = files.iter().map(looked).collect();
+        Self { generation: generation.number, files, looked, lists: HashMap::new(), maps: HashMap::new() }
     }
 
-    /// The files that are others now, each named once for each change.
-    fn changed(&mut self) -> Vec<Watched> {
-        let mut changed = Vec::new();
-        for file in &self.files {
-            let now = stamp(&file.path);
-            if self.stamps.get(&file.which) != Some(&now) {
-                self.stamps.insert(file.which, now);
-                changed.push(file.clone());
-            }
-        }
-        changed
+    /// The files that are to be read.
+    fn due(&mut self) -> Vec<Watched> {
+        let looked = &mut self.looked;
+        let due = self.files.iter().filter(|file| {
+            looked.get_mut(&file.which).is_some_and(|looked| looked.is_due(stamp(&file.path)))
+        });
+        due.cloned().collect()
     }
 
     /// Publishes what was read together with what had been read before.
@@ -168,11 +169,11 @@ fn key(ty: Type) -> Option<Of> {
     }
 }
 
-fn read(watched: &Watched) -> Result<Read, String> {
-    let text = Disk.read(&watched.path)?;
+fn read(watched: &Watched) -> Result<Read, Unread> {
+    let text = Disk::text(&watched.path)?;
     let first = |faults: Vec<Fault>| {
         let fault = faults.first().map(|fault| format!("line {}: {}", fault.line, fault.message));
-        format!("{} ({} faults)", fault.unwrap_or_default(), faults.len())
+        Unread::Fault(format!("{} ({} faults)", fault.unwrap_or_default(), faults.len()))
     };
     match watched.which {
         Which::List(_) => List::from_file(watched.of, &text).map(Read::List).map_err(first),

@@ -39,9 +39,18 @@ trait Store: Send {
     /// asked later.
     fn open(&mut self, ours: u128, load: &mut dyn FnMut(Digest, Left)) -> Result<u128, String>;
 
-    /// Carries out all requests, in their order, with one answer for each. None at all asks whether the store is well. After an
-    /// error it is opened again.
-    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, String>;
+    /// Carries out all requests, in their order, with one answer for each; a count without an answer may have been lost. None at all
+    /// asks whether the store is well. After an error it is opened again.
+    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, Broken>;
+}
+
+/// Why a store has not answered.
+#[derive(Debug)]
+enum Broken {
+    /// It was not asked.
+    Before(String),
+    /// It was, and may have carried out what it was asked.
+    After(String),
 }
 
 /// What is asked of a store.

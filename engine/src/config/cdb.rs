@@ -14,8 +14,8 @@ const HEADER_BYTES: usize = 256 * 8;
 /// # Errors
 /// When it is no whole database, or a record could not be a line: which, and why.
 pub(super) fn text(database: &[u8]) -> Result<String, String> {
-    let end =
-        end_of_records(database).ok_or("no constant database: its header is cut off or makes no sense")?;
+    let end = end_of_records(database)
+        .ok_or("no whole constant database: its header is cut off, not written yet or makes no sense")?;
     let mut rest = database.get(HEADER_BYTES..end).unwrap_or_default();
     let mut text = String::with_capacity(rest.len());
     let mut number = 0;
@@ -37,11 +37,12 @@ pub(super) fn text(database: &[u8]) -> Result<String, String> {
     Ok(text)
 }
 
-/// Where the first hash table begins: those that are empty are said to be there as well, or nowhere.
+/// Where the first hash table begins: those that are empty are said to be there as well, or nowhere. A header that says nothing of any
+/// is that of a database which is still being written: it comes last, and one without records has their place too.
 fn end_of_records(database: &[u8]) -> Option<usize> {
     let header = database.get(..HEADER_BYTES)?;
     let places = header.chunks_exact(8).filter_map(number);
-    let end = places.filter(|place| *place > 0).min().unwrap_or(HEADER_BYTES);
+    let end = places.filter(|place| *place > 0).min()?;
     (HEADER_BYTES..=database.len()).contains(&end).then_some(end)
 }
 
@@ -87,6 +88,17 @@ mod tests {
             text(&database(&[("a@example.org", "OK"), ("b@example.org\0", "in two words\0"), ("c", "")]));
         assert_eq!(found.unwrap(), "a@example.org\tOK\nb@example.org\tin two words\nc\n");
         assert_eq!(text(&database(&[])).unwrap(), "");
+    }
+
+    /// `cdb -c` without a temporary file writes 2048 bytes of 0, then the records and tables, and then the header: read meanwhile, a
+    /// list of recipients was empty and refused all of them.
+    #[test]
+    fn a_database_that_is_being_written_is_not_empty() {
+        let mut database = database(&[("a@example.org", "OK")]);
+        database[..HEADER_BYTES].fill(0);
+        for bytes in [HEADER_BYTES, database.len()] {
+            assert!(text(&database[..bytes]).unwrap_err().contains("not written yet"));
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use weir_lang::fileset::Files;
 use weir_lang::plan::{Arg, Declared, Plan, Setting};
 use weir_lang::source::{FileId, Sources, Span};
 
+use super::Unread;
 use super::args::Args;
 use crate::dns::{Zone, ZoneFormat};
 use crate::generation::{ZoneFile, stamp};
@@ -33,7 +34,7 @@ pub(super) fn read(
             }
             match read_file(files, &path, format) {
                 Ok(file) => read.push(file),
-                Err(reason) => faults.push(fault(setting, &path, &reason, sources)),
+                Err(unread) => faults.push(fault(setting, &path, &unread.reason(), sources)),
             }
         }
     }
@@ -50,10 +51,11 @@ pub(super) fn of(list: &Declared, files: &[ZoneFile]) -> Vec<ZoneFile> {
 }
 
 /// Reads one file.
-pub(crate) fn read_file(files: &dyn Files, path: &str, format: ZoneFormat) -> Result<ZoneFile, String> {
+pub(crate) fn read_file(files: &dyn Files, path: &str, format: ZoneFormat) -> Result<ZoneFile, Unread> {
     // Before it is read: what is changed meanwhile is read again.
     let stamp = stamp(path);
-    let zone = Zone::read(format, files.open(path)?).map_err(|fault| fault.to_string())?;
+    let file = files.open(path).map_err(Unread::Io)?;
+    let zone = Zone::read(format, file).map_err(|fault| Unread::Fault(fault.to_string()))?;
     Ok(ZoneFile { path: path.to_owned(), format, stamp, zone: Arc::new(zone) })
 }
 

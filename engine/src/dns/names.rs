@@ -36,7 +36,9 @@ pub fn reverse(address: IpAddr, known: Known<'_>) -> Result<Reverse, Question> {
         Some(Answer::Found(records)) => records,
     };
     let Records::Names(names) = &*records else { return Ok(Reverse::Unknown) };
-    let mut none = Reverse::Unconfirmed;
+    // Behind those that are tried one may lead back.
+    let are_all = names.len() <= DNS_REVERSE_NAMES_MAX;
+    let mut none = if are_all { Reverse::Unconfirmed } else { Reverse::Unknown };
     let questions = names.iter().take(DNS_REVERSE_NAMES_MAX).filter_map(|name| Question::new(forward, name));
     for question in questions {
         match known(&question) {
@@ -156,7 +158,8 @@ pub fn hosts(domain: &str, known: Known<'_>) -> Result<Hosts, Question> {
 fn of_exchangers(mut exchangers: Vec<(u16, Box<str>)>, known: Known<'_>) -> Result<Hosts, Question> {
     exchangers.sort_by_key(|(preference, _)| *preference);
     let mut found = Hosts::Missing;
-    let mut failed = false;
+    // Behind those that are asked for one may have an address.
+    let mut failed = exchangers.len() > DNS_EXCHANGES_MAX;
     for (_, name) in exchangers.iter().take(DNS_EXCHANGES_MAX) {
         for question in [Kind::A, Kind::Aaaa].into_iter().filter_map(|kind| Question::new(kind, name)) {
             match known(&question) {

@@ -107,6 +107,38 @@ fn a_failing_server_is_left_alone_for_a_moment() {
     });
 }
 
+/// Both were "not listed": a name server that does not recurse let all of a list's clients pass.
+#[test]
+fn what_leads_elsewhere_is_not_nothing() {
+    let mut lines: Vec<String> =
+        (0..12).map(|n| format!("a{n}.example.org 60 CNAME a{}.example.org", n + 1)).collect();
+    lines.push(String::from("a12.example.org 60 A 192.0.2.1"));
+    lines.push(String::from("b.example.org 60 CNAME gone.example.org"));
+    let server = TestServer::start(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    with(&server, async |upstream, _| {
+        assert_eq!(upstream.ask(&a("a9.example.org"), SOON).await, addresses(&["192.0.2.1"]));
+        assert_eq!(upstream.ask(&a("a0.example.org"), SOON).await, Answer::Failed(Failure::Server));
+        assert_eq!(upstream.ask(&a("b.example.org"), SOON).await, Answer::None);
+        let no_data = Question::new(Kind::Mx, "a12.example.org").unwrap();
+        assert_eq!(upstream.ask(&no_data, SOON).await, Answer::None);
+        let here = Question::new(Kind::Mx, "localhost").unwrap();
+        assert_eq!(upstream.ask(&here, SOON).await, Answer::None);
+        server.set(Behaviour::Refer);
+        assert_eq!(upstream.ask(&a("c.example.org"), SOON).await, Answer::Failed(Failure::Server));
+    });
+}
+
+/// It ended the receive and failed all questions of the socket, and whoever knows the port can send it.
+#[test]
+fn an_empty_packet_is_none() {
+    let server = TestServer::start(&["mail.example.org 60 A 192.0.2.1"]);
+    server.set(Behaviour::AfterNothing);
+    with(&server, async |upstream, _| {
+        assert_eq!(upstream.ask(&a("mail.example.org"), SOON).await, addresses(&["192.0.2.1"]));
+        assert_eq!(server.asked(), 1);
+    });
+}
+
 #[test]
 fn upstreams_are_shared_by_address_and_do_not_mix() {
     let (one, two) = (
@@ -152,6 +184,23 @@ fn a_reverse_name_must_lead_back() {
             assert_eq!(got, expected, "{address}");
             assert_eq!(upstream.try_settled(|known| reverse(address, known)), Some(expected));
         }
+    });
+}
+
+/// The sixth name, or exchanger, was never looked at, and the answer was a definite no.
+#[test]
+fn names_that_are_not_tried_say_nothing() {
+    let mut lines = Vec::new();
+    for n in 0..6 {
+        lines.push(format!("7.2.0.192.in-addr.arpa 60 PTR h{n}.example.org"));
+        lines.push(format!("example.org 60 MX 10 h{n}.example.org"));
+        lines.push(format!("h{n}.example.org 60 A 10.0.0.{n}"));
+    }
+    let server = TestServer::start(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    with(&server, async |upstream, _| {
+        let address = "192.0.2.7".parse().unwrap();
+        assert_eq!(upstream.settle(SOON, |known| reverse(address, known)).await, Reverse::Unknown);
+        assert_eq!(upstream.settle(SOON, |known| hosts("example.org", known)).await, Hosts::Unknown);
     });
 }
 
@@ -235,6 +284,24 @@ fn where_a_name_and_the_exchangers_of_a_domain_are() {
         let got = upstream.settle(SOON, |known| points("new.example.org", client, known)).await;
         assert_eq!(got, Points::Unknown);
         assert_eq!(upstream.settle(SOON, |known| hosts("new.example.org", known)).await, Hosts::Unknown);
+    });
+}
+
+#[test]
+fn few_large_answers_are_kept() {
+    let server = TestServer::start(&[]);
+    with(&server, async |upstream, _| {
+        let text = |bytes| Answer::Found(Rc::new(Records::Texts(vec![vec![b'x'; bytes].into()])));
+        let question = |n| Question::new(Kind::Txt, &format!("{n}.example.org")).unwrap();
+        upstream.0.keep(question(0), text(100), SOON);
+        for n in 1..=DNS_LARGE_ENTRIES_MAX + 1 {
+            upstream.0.keep(question(n), text(5000), SOON);
+        }
+        let known: Vec<_> = (0..=DNS_LARGE_ENTRIES_MAX + 1)
+            .filter(|&n| upstream.try_cached(&question(n)).is_some())
+            .collect();
+        assert_eq!((known[0], known.len() <= 1 + DNS_LARGE_ENTRIES_MAX), (0, true));
+        assert_eq!(known.last(), Some(&(DNS_LARGE_ENTRIES_MAX + 1)));
     });
 }
 

@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -116,13 +117,15 @@ impl Wire {
                 Ok(Ok(reply)) => match read_reply(question.kind(), &reply) {
                     Reply::Answer(answer, keep) => return Said::Answer(answer, keep),
                     Reply::Elsewhere => return Said::Elsewhere,
+                    // Who has said that it cannot is not asked again.
+                    Reply::Failure if turn + 1 >= self.servers.len() => {
+                        failure = Failure::Server;
+                        break;
+                    }
                     Reply::Failure => failure = Failure::Server,
                 },
+                // That a socket breaks can be forged without the number of a question: the next turn has another.
                 Ok(Err(_gone)) => failure = Failure::Server,
-            }
-            // Who has said that it cannot is not asked again.
-            if failure == Failure::Server && turn + 1 >= self.servers.len() {
-                break;
             }
         }
         Said::Answer(Answer::Failed(failure), DNS_FAILURE_TTL)
@@ -140,7 +143,7 @@ impl Wire {
         line.socket.send(&packet)?;
         line.asked.set(line.asked.get() + 1);
         line.open.borrow_mut().insert(id, Open { packet, answer: Rc::clone(answer) });
-        Ok(Asked { line, id })
+        Ok(Asked { line, id, answer: Rc::clone(answer) })
     }
 
     fn draw(&self) -> u64 {
@@ -233,11 +236,17 @@ async fn read_always(socket: Rc<Datagrams>, line: Weak<Line>) {
 struct Asked {
     line: Rc<Line>,
     id: u16,
+    answer: Rc<Awaited>,
 }
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        self.line.open.borrow_mut().remove(&self.id);
+        // When it has its answer, its number may be another's by now.
+        if let Entry::Occupied(open) = self.line.open.borrow_mut().entry(self.id)
+            && Rc::ptr_eq(&open.get().answer, &self.answer)
+        {
+            open.remove();
+        }
     }
 }
 
@@ -283,6 +292,8 @@ fn answers(reply: &[u8], asked: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use hickory_resolver::proto::op::{MessageType, OpCode};
     use hickory_resolver::proto::rr::{Name, RecordType};
 
@@ -299,6 +310,58 @@ mod tests {
         assert_eq!(query.name(), &Name::from_ascii("mail.example.org.").unwrap());
         assert_eq!(query.query_type(), RecordType::MX);
         assert_eq!(message.max_payload(), DNS_PACKET_BYTES);
+    }
+
+    /// It took away whatever was under its number: the question that had it next waited in vain.
+    #[test]
+    fn a_packet_leaves_its_own_place_alone() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        ring::run(async move {
+            let line = Line::open(server).unwrap();
+            let (one, other) = (Rc::new(Awaited::default()), Rc::new(Awaited::default()));
+            let open = Open { packet: Vec::new(), answer: Rc::clone(&other) };
+            line.open.borrow_mut().insert(7, open);
+            drop(Asked { line: Rc::clone(&line), id: 7, answer: one });
+            assert!(line.open.borrow().contains_key(&7));
+            drop(Asked { line: Rc::clone(&line), id: 7, answer: other });
+            assert!(line.open.borrow().is_empty());
+        })
+        .unwrap();
+    }
+
+    /// The questions of a socket that broke failed at once, and an ICMP packet that does it needs no number of theirs.
+    #[test]
+    fn a_question_outlives_its_socket() {
+        let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let config = crate::dns::only(server.local_addr().unwrap());
+        ring::run(async move {
+            let wire = Rc::new(Wire::new(&config));
+            let asking = Rc::clone(&wire);
+            let question = Question::new(Kind::A, "mail.example.org").unwrap();
+            let asked = ring::spawn(async move { asking.ask(&question).await });
+            let is_sent = || wire.servers.iter().any(|server| !server.lines.borrow().is_empty());
+            while !is_sent() {
+                tokio::task::yield_now().await;
+            }
+            let line = wire.servers[0].lines.borrow_mut().remove(0);
+            line.break_off();
+            let sending = async {
+                while !is_sent() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(DNS_PACKET_TIME / 2, sending).await.expect("it is sent again, and at once");
+            let mut packet = [0; 512];
+            let (bytes, _) = server.recv_from(&mut packet).unwrap();
+            let (again, from) = server.recv_from(&mut packet).unwrap();
+            assert_eq!(bytes, again);
+            packet[2] |= IS_ANSWER;
+            packet[3] = 3;
+            server.send_to(&packet[..again], from).unwrap();
+            let Said::Answer(answer, _) = asked.await.unwrap() else { panic!("it leads nowhere") };
+            assert_eq!(answer, Answer::None);
+        })
+        .unwrap();
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub struct Zone {
     set: Set,
     answers: Answers,
     entries: usize,
+    is_ended: bool,
 }
 
 #[derive(Debug)]
@@ -133,10 +134,12 @@ impl Zone {
         let mut defaults = line::Defaults::default();
         let (mut number, mut entries) = (0, 0);
         let mut text = Vec::new();
+        let mut is_ended = true;
         while read_line(&mut source, &mut text, number)? {
             number += 1;
+            is_ended = text.ends_with(b"\n");
             let fault = |message| Fault { line: number, message };
-            let read = line::read(&text, format == Format::Ip6Trie).map_err(fault)?;
+            let read = line::read(text.trim_ascii_end(), format == Format::Ip6Trie).map_err(fault)?;
             match read {
                 line::Line::Nothing => {}
                 line::Line::Directive(directive) => match directive {
@@ -165,12 +168,17 @@ impl Zone {
             Building::Ip6(table) => Set::Ip6(table.finish()),
             Building::Domains(table) => Set::Domains(table.finish()),
         };
-        Ok(Self { set, answers: answers.finish(), entries })
+        Ok(Self { set, answers: answers.finish(), entries, is_ended })
     }
 
     /// How many entries the file has.
     pub fn entries(&self) -> usize {
         self.entries
+    }
+
+    /// Whether its last line has an end. One without may have been cut off, and then says another thing: `45` is 45.0.0.0/8.
+    pub fn is_ended(&self) -> bool {
+        self.is_ended
     }
 
     /// What it holds, in bytes.
@@ -226,7 +234,7 @@ impl<'a> Found<'a> {
     }
 }
 
-/// Reads a line without its end into `text`; false at the end of the file.
+/// Reads a line into `text`; false at the end of the file.
 fn read_line(source: &mut impl BufRead, text: &mut Vec<u8>, before: u64) -> Result<bool, Fault> {
     let fault = |message| Fault { line: before + 1, message };
     text.clear();
@@ -236,7 +244,6 @@ fn read_line(source: &mut impl BufRead, text: &mut Vec<u8>, before: u64) -> Resu
     if read > ZONE_LINE_BYTES_MAX {
         return Err(fault(format!("longer than {ZONE_LINE_BYTES_MAX} bytes")));
     }
-    text.truncate(text.trim_ascii_end().len());
     Ok(read > 0)
 }
 

@@ -53,39 +53,53 @@ fn listeners(generation: &Generation) -> impl Iterator<Item = (&str, &Arc<Keyrin
 /// What is known of the files of one listener.
 struct Known {
     stamps: Stamps,
-    /// They did not fit together at the last look.
-    is_torn: bool,
+    /// How often they were read as they are, and could not be taken.
+    faults: u32,
 }
 
 impl Known {
     /// As they were when the generation was loaded; what was changed since is read at the next look.
     fn new(keys: &Keyring, loaded: std::time::SystemTime) -> Self {
-        let unchanged = |stamp: &Stamp| stamp.2.is_some_and(|changed| changed < loaded);
+        let unchanged = |stamp: &Stamp| stamp.is_before(loaded);
         let stamps = stamps(&keys.pairs).into_iter();
-        Self { stamps: stamps.map(|(file, at)| (file, at.filter(unchanged))).collect(), is_torn: false }
+        Self { stamps: stamps.map(|(file, at)| (file, at.filter(unchanged))).collect(), faults: 0 }
     }
 
     async fn look(&mut self, control: &Control, label: &str, keys: &Arc<Keyring>) {
-        let now = stamps(&keys.pairs);
-        if now == self.stamps && !self.is_torn {
+        if !self.is_due(stamps(&keys.pairs)) {
             return;
         }
-        let is_second_look = std::mem::replace(&mut self.stamps, now.clone()) == now;
         let pairs = keys.pairs.clone();
         let read = move || Certificates::read(&pairs, &|file| Disk.read(file));
         let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|ended| {
             let file = String::from("certificates");
             Err(vec![Fault { file, reason: ended.to_string(), help: "" }])
         });
-        self.is_torn = read.is_err() && !is_second_look;
+        let is_told = self.outcome(read.is_ok());
         match read {
             Ok(certificates) => {
                 keys.replace(certificates);
                 say(control, label, &keys.certificates());
             }
-            Err(faults) if !self.is_torn => faults.iter().for_each(|fault| complain(control, label, fault)),
+            Err(faults) if is_told => faults.iter().for_each(|fault| complain(control, label, fault)),
             Err(_) => {}
         }
+    }
+
+    /// Whether they are to be read: they are others, or could not be taken. What the fault was may not show in the files, as when there
+    /// was no descriptor.
+    fn is_due(&mut self, now: Stamps) -> bool {
+        if now != self.stamps {
+            (self.stamps, self.faults) = (now, 0);
+            return true;
+        }
+        self.faults > 0
+    }
+
+    /// Takes down how reading ended; whether a fault is to be told, once: when it is there at the second look too.
+    fn outcome(&mut self, is_taken: bool) -> bool {
+        self.faults = if is_taken { 0 } else { self.faults.saturating_add(1) };
+        self.faults == 2
     }
 }
 
@@ -108,4 +122,22 @@ fn complain(control: &Control, label: &str, fault: &Fault) {
     control.process.metrics.counter(&names::TLS_CERTIFICATE_ERRORS, &[label, &fault.file]).increment();
     let event = control.log.event("certificate_error").field("listener", label);
     event.field("file", &fault.file).field("reason", &fault.reason).field("help", fault.help).emit();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// After the second look they were left alone, though nothing was wrong with them but that no descriptor was free.
+    #[test]
+    fn what_was_not_taken_is_tried_until_it_is() {
+        let mut known = Known { stamps: Vec::new(), faults: 0 };
+        let pair = || vec![(String::from("mx.pem"), None)];
+        assert!(!known.is_due(Vec::new()) && known.is_due(pair()));
+        for is_told in [false, true, false, false] {
+            assert_eq!(known.outcome(false), is_told);
+            assert!(known.is_due(pair()));
+        }
+        assert!(!known.outcome(true) && !known.is_due(pair()));
+    }
 }

@@ -33,15 +33,17 @@ impl Datagrams {
         }
     }
 
-    /// The next packet, in a buffer of the ring: [`recycle`](super::recycle) it. Its future may be dropped.
+    /// The next packet that is not empty, in a buffer of the ring: [`recycle`](super::recycle) it. Its future may be dropped.
     ///
     /// # Errors
-    /// Nobody listens there, or the peer has sent an empty packet. The socket is of no use any more.
+    /// Nobody listens there. The socket is of no use any more.
     pub async fn receive(&self) -> io::Result<Vec<u8>> {
-        let (read, packet) = self.0.read(Vec::new(), RECEIVE_BUFFER_BYTES).await;
-        match read? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(packet),
+        loop {
+            let (read, packet) = self.0.read(Vec::new(), RECEIVE_BUFFER_BYTES).await;
+            if read? > 0 {
+                return Ok(packet);
+            }
+            self.0.goes_on();
         }
     }
 }
@@ -63,7 +65,7 @@ mod tests {
             let mut packet = [0; 10];
             let (bytes, from) = server.recv_from(&mut packet).unwrap();
             assert_eq!(&packet[..bytes], b"one");
-            for reply in [&b"two"[..], b"three"] {
+            for reply in [&b""[..], b"two", b"", b"", b"three"] {
                 server.send_to(reply, from).unwrap();
             }
             assert_eq!(datagrams.receive().await.unwrap(), b"two");

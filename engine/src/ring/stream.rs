@@ -246,6 +246,11 @@ impl Stream {
         (Ok(count), buffer)
     }
 
+    /// Has the next read wait again: what looked like the end was an empty packet.
+    pub(super) fn goes_on(&self) {
+        self.inbox.end.set(None);
+    }
+
     /// Waits until something has arrived, which stays to be read, or the input has ended; false when it has ended.
     pub async fn has_come(&self) -> bool {
         poll_fn(|context| {

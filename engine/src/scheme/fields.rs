@@ -114,7 +114,7 @@ pub const FIELDS: &[FieldSpec] = &[
         Type::Answer(&FCRDNS_ANSWER),
         CONNECT,
         By::Us,
-        "Whether one of the client's reverse names, the first 5, leads back to it (RFC 8601, 2.7.3). Asks what `client.rdns` asks.",
+        "Whether one of the client's reverse names, the first 5, leads back to it (RFC 8601, 2.7.3); `unknown` when none of them does and there are more. Asks what `client.rdns` asks.",
         "rule FCRDNS_FAIL 1 \"reverse DNS does not lead back\" in reputation = client.fcrdns is fail",
     ),
     gathered(

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::local::Local;
 use super::shared::Remote;
-use super::{Job, Left, MEMORY, Place, Request, Store, Tables};
+use super::{Broken, Job, Left, MEMORY, Place, Request, Store, Tables};
 use crate::limits::{
     STORE_BATCH_MAX, STORE_CHECK_EVERY, STORE_PENDING_MAX, STORE_QUEUE_MAX, STORE_RETRY_EVERY,
     STORE_WRITE_EVERY,
@@ -196,7 +196,17 @@ impl Work {
             self.tables.state.lost.fetch_add(1, Relaxed);
             return;
         }
+        let is_shared = matches!(self.place, Place::Shared(_));
         let request = match (self.pending.get(&key), request) {
+            // A file is told what there is by then, but what it has from before is not to be loaded.
+            (Some(Request::Forget), _) if !is_shared => Request::Forget,
+            // A count begins anew behind what ends it.
+            (Some(Request::Forget), Request::Add { by, window }) => {
+                Request::Put(Left { seconds: window, count: by })
+            }
+            (Some(Request::Put(before)), Request::Add { by, .. }) => {
+                Request::Put(Left { count: before.count.saturating_add(by).min(COUNT_MAX), ..*before })
+            }
             (Some(Request::Add { by: before, .. }), Request::Add { by, window }) => {
                 Request::Add { by: before.saturating_add(by).min(COUNT_MAX), window }
             }
@@ -241,6 +251,8 @@ impl Work {
                     self.pending.clear();
                     self.tables.state.told.store(self.given, Relaxed);
                 }
+                let pending = &self.pending;
+                loaded.retain(|(key, _)| !matches!(pending.get(key), Some(Request::Forget)));
                 for (key, left) in loaded {
                     tables.table.change(key, now, |kept| Some(later(kept, left.entry(now))));
                 }
@@ -288,16 +300,30 @@ impl Work {
                     for key in keys {
                         self.pending.remove(&key);
                     }
+                    let without = batch.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
+                    self.lose_counts(without.map(|(told, _)| told));
                     self.learn(&batch, &answers);
                     for ((_, _, reply), answer) in asked.into_iter().zip(answers) {
                         // Whoever has given up knows without it.
                         let _gone = reply.send(answer);
                     }
                 }
-                Err(reason) => return self.is_down(&reason),
+                Err(Broken::Before(reason)) => return self.is_down(&reason),
+                Err(Broken::After(reason)) => {
+                    self.lose_counts(&batch);
+                    return self.is_down(&reason);
+                }
             }
         }
         self.tables.state.told.store(self.given, Relaxed);
+    }
+
+    /// Counts that the store may have taken are not told again: a limit refuses nobody for messages that did not come.
+    fn lose_counts<'a>(&mut self, told: impl IntoIterator<Item = &'a (Digest, Request)>) {
+        for (key, _) in told.into_iter().filter(|(_, request)| matches!(request, Request::Add { .. })) {
+            self.pending.remove(key);
+            self.tables.state.lost.fetch_add(1, Relaxed);
+        }
     }
 
     /// What the store is told of a key: a shared one what has changed, a file what is there now.

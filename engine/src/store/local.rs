@@ -16,7 +16,7 @@ use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, Table as Rows, TableDefinition,
 };
 
-use super::{Left, Request, Store};
+use super::{Broken, Left, Request, Store};
 use crate::limits::{STORE_CACHE_BYTES, STORE_SWEEP_EVERY};
 use crate::table::{Digest, ENTRIES_MAX};
 
@@ -149,8 +149,10 @@ impl Store for Local {
         Ok(secret)
     }
 
-    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, String> {
-        self.write(requests, unix_seconds()).map_err(|fault| format!("{}: {fault}", self.path.display()))?;
+    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, Broken> {
+        // All of it is written or nothing.
+        self.write(requests, unix_seconds())
+            .map_err(|fault| Broken::Before(format!("{}: {fault}", self.path.display())))?;
         Ok(vec![None; requests.len()])
     }
 }

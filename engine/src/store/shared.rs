@@ -12,7 +12,7 @@ use redis::{
     Client, Connection, ConnectionAddr, IntoConnectionInfo, Pipeline, RedisConnectionInfo, RedisError, Value,
 };
 
-use super::{Left, Request, Store};
+use super::{Broken, Left, Request, Store};
 use crate::table::Digest;
 
 /// Where the server is and how to speak to it.
@@ -126,6 +126,23 @@ impl Remote {
         let mut values = values.iter();
         Ok(requests.iter().map(|(_, request)| answer(request, &mut values)).collect())
     }
+
+    /// Asks what can be asked twice; a count has no answer.
+    fn ask_again(
+        &self,
+        connection: &mut Connection,
+        requests: &[(Digest, Request)],
+    ) -> Result<Vec<Option<Left>>, RedisError> {
+        let again: Vec<_> = requests.iter().filter(|(_, request)| !counts(request)).copied().collect();
+        let mut answers = self.ask(connection, &again)?.into_iter();
+        let answer = |request| if counts(request) { None } else { answers.next().flatten() };
+        Ok(requests.iter().map(|(_, request)| request).map(answer).collect())
+    }
+}
+
+/// Whether to carry it out twice is not to carry it out once.
+fn counts(request: &Request) -> bool {
+    matches!(request, Request::Add { .. })
 }
 
 /// The commands of a request; those whose replies are of use are not ignored, two for each answer.
@@ -180,19 +197,24 @@ impl Store for Remote {
         Ok(self.secret)
     }
 
-    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, String> {
-        let mut connection = self.connection.take().ok_or("not connected")?;
-        let mut asked = if requests.is_empty() {
+    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, Broken> {
+        let not_connected = || Broken::Before(String::from("not connected"));
+        let mut connection = self.connection.take().ok_or_else(not_connected)?;
+        let asked = if requests.is_empty() {
             self.look(&mut connection)
         } else {
             self.ask(&mut connection, requests)
         };
-        // A server that was restarted has closed a connection that was idle: it is asked once more on a new one.
-        if asked.as_ref().is_err_and(RedisError::is_connection_dropped) {
-            connection = self.connect()?;
-            asked = self.look(&mut connection).and_then(|_| self.ask(&mut connection, requests));
-        }
-        let answers = asked.map_err(|fault| fault.to_string())?;
+        let answers = match asked {
+            // A server that was restarted has closed a connection that was idle: it is asked once more on a new one, but for counts,
+            // which it may have taken before it went.
+            Err(fault) if fault.is_connection_dropped() => {
+                connection = self.connect().map_err(Broken::After)?;
+                self.look(&mut connection).and_then(|_| self.ask_again(&mut connection, requests))
+            }
+            asked => asked,
+        };
+        let answers = answers.map_err(|fault| Broken::After(fault.to_string()))?;
         self.connection = Some(connection);
         Ok(answers)
     }
@@ -209,5 +231,71 @@ impl Remote {
             redis::ErrorKind::UnexpectedReturnType,
             "the hosts have agreed on another secret",
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// The words of a command; `None` at the end.
+    fn command(from: &mut BufReader<TcpStream>) -> Option<Vec<String>> {
+        let mut line = || {
+            let mut line = String::new();
+            from.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
+            Some(line.trim_end().to_owned())
+        };
+        let words: usize = line()?.strip_prefix('*')?.parse().ok()?;
+        (0..words).map(|_| line().and_then(|_length| line())).collect()
+    }
+
+    /// Serves one connection, which ends with the first count; returns what was asked.
+    fn serve(stream: TcpStream) -> Vec<String> {
+        let mut replies = stream.try_clone().unwrap();
+        let mut from = BufReader::new(stream);
+        let mut asked = Vec::new();
+        while let Some(words) = command(&mut from) {
+            asked.push(words.join(" "));
+            let reply = match (words[0].as_str(), words.last().unwrap().as_str()) {
+                ("INCRBY", _) => return asked,
+                ("GET", "secret") => format!("$32\r\n{:032x}\r\n", 7),
+                ("GET", _) => String::from("$-1\r\n"),
+                ("EXPIRE" | "DEL" | "PTTL", _) => String::from(":1\r\n"),
+                _ => String::from("+OK\r\n"),
+            };
+            replies.write_all(reply.as_bytes()).unwrap();
+        }
+        asked
+    }
+
+    /// A server that broke the connection behind a count was told the count once more.
+    #[test]
+    fn what_cannot_be_asked_twice_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Server::Address(listener.local_addr().unwrap());
+        let serving = std::thread::spawn(move || {
+            let mut connections = listener.incoming().flatten().map(serve);
+            [connections.next().unwrap(), connections.next().unwrap()]
+        });
+        let timeout = Duration::from_secs(10);
+        let mut remote =
+            Remote::new(Shared { server, timeout, prefix: String::new(), database: 0, password: None });
+        assert_eq!(remote.open(7, &mut |_, _| {}).unwrap(), 7);
+        let left = Left { seconds: 60, count: 5 };
+        let requests = [
+            (Digest(1), Request::Add { by: 1, window: 60 }),
+            (Digest(2), Request::Put(left)),
+            (Digest(3), Request::Read),
+        ];
+        assert_eq!(remote.exchange(&requests).unwrap(), [None; 3]);
+        drop(remote);
+        let [first, second] = serving.join().unwrap();
+        let has = |asked: &[String], what: &str| asked.iter().any(|words| words.contains(what));
+        assert!(has(&first, "INCRBY") && !has(&second, "INCRBY"), "{second:?}");
+        let put = format!("SET {:032x} 5", 2);
+        assert!(!has(&first, &put) && has(&second, &put), "{second:?}");
     }
 }

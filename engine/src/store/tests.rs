@@ -69,7 +69,7 @@ fn a_greylist_of_one_host_lets_pass_who_comes_again() {
 /// A store whose answers a test gives.
 struct Played {
     told: Sender<Vec<(Digest, Request)>>,
-    answers: Receiver<Result<Vec<Option<Left>>, String>>,
+    answers: Receiver<Result<Vec<Option<Left>>, Broken>>,
 }
 
 impl Store for Played {
@@ -77,13 +77,17 @@ impl Store for Played {
         Ok(ours)
     }
 
-    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, String> {
+    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, Broken> {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        self.told.send(requests.to_vec()).map_err(|error| error.to_string())?;
-        self.answers.recv().map_err(|error| error.to_string())?
+        self.told.send(requests.to_vec()).map_err(|error| Broken::Before(error.to_string()))?;
+        self.answers.recv().map_err(|error| Broken::Before(error.to_string()))?
     }
+}
+
+fn broken() -> Broken {
+    Broken::After(String::from("it broke"))
 }
 
 /// Tables whose store the test plays.
@@ -91,7 +95,7 @@ struct Stage {
     tables: Arc<Tables>,
     keeper: Keeper,
     told: Receiver<Vec<(Digest, Request)>>,
-    answers: Sender<Result<Vec<Option<Left>>, String>>,
+    answers: Sender<Result<Vec<Option<Left>>, Broken>>,
 }
 
 impl Stage {
@@ -127,7 +131,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         // Whatever it still asks is refused, so that it ends.
-        let _gone = self.answers.send(Err(String::from("the end")));
+        let _gone = self.answers.send(Err(broken()));
         self.keeper.stop();
     }
 }
@@ -137,6 +141,14 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 const LONG: Duration = Duration::from_secs(10);
+
+fn until(is_so: impl Fn() -> bool) {
+    let end = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < end, "it does not come to pass");
+        std::thread::yield_now();
+    }
+}
 
 #[test]
 fn what_is_not_known_here_is_asked_and_then_known() {
@@ -167,10 +179,7 @@ fn what_others_have_counted_comes_on_top() {
     assert_eq!(stage.tables.left(a).unwrap().1, 41);
     assert!(stage.tables.left(a).unwrap().0 <= 500, "the window is that of the store");
     stage.answer(vec![Some(Left { seconds: 500, count: 44 })]);
-    let until = Instant::now() + LONG;
-    while stage.tables.left(a).map(|(_, count)| count) != Some(44) && Instant::now() < until {
-        std::thread::yield_now();
-    }
+    until(|| stage.tables.left(a).map(|(_, count)| count) == Some(44));
     assert_eq!(stage.tables.count(a, 1, 600), 45);
     stage.told();
 }
@@ -182,12 +191,8 @@ fn a_silent_store_costs_its_timeout_once_and_then_nothing() {
     assert_eq!(run(stage.tables.recall(a)), Err(Unknown));
     assert_eq!(run(stage.tables.grey_asked(a, &LIST())), Err(Unknown));
     assert_eq!(stage.tables.left(a), None, "nobody is put down");
-    stage.answers.send(Err(String::from("too late"))).unwrap();
-    let until = Instant::now() + LONG;
-    while stage.tables.report().healthy && Instant::now() < until {
-        std::thread::yield_now();
-    }
-    assert!(!stage.tables.report().healthy);
+    stage.answers.send(Err(broken())).unwrap();
+    until(|| !stage.tables.report().healthy);
     // Nothing is polled twice: the answer is there without waiting.
     let mut asking = std::pin::pin!(stage.tables.recall(a));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -209,5 +214,103 @@ fn a_greylist_goes_by_what_the_store_has() {
     assert_eq!(run(stage.tables.grey_asked(b, &LIST())), Ok(Grey::Passed));
     stage.told();
     assert_eq!(stage.told(), [(b, Request::Put(Left { seconds: 86_400, count: greylist::PASSED }))]);
+    stage.answer(vec![None]);
+}
+
+/// The store has taken the count and its reply did not come: told again, a client was over its limit at half of it.
+#[test]
+fn a_count_that_the_store_may_have_taken_is_not_told_again() {
+    let stage = Stage::new(LONG);
+    let (a, b) = (key(&stage.tables, "a"), key(&stage.tables, "b"));
+    stage.tables.count(a, 1, 600);
+    assert_eq!(stage.told(), [(a, Request::Add { by: 1, window: 600 })]);
+    stage.tables.remember(b, 600);
+    stage.answers.send(Err(broken())).unwrap();
+    let put = [(b, Request::Put(Left { seconds: 600, count: 1 }))];
+    assert_eq!(stage.told(), put);
+    assert_eq!(stage.tables.report().lost, 1);
+    stage.answers.send(Err(broken())).unwrap();
+    assert_eq!(stage.told(), put, "this can be told twice");
+    stage.answer(vec![None]);
+    stage.tables.count(a, 2, 600);
+    assert_eq!(stage.told(), [(a, Request::Add { by: 2, window: 600 })]);
+    stage.answers.send(Err(Broken::Before(String::from("not connected")))).unwrap();
+    assert_eq!(stage.told(), [(a, Request::Add { by: 2, window: 600 })], "it has not taken it");
+    stage.answer(vec![Some(Left { seconds: 600, count: 2 })]);
+}
+
+/// A file that has one entry, and that is there or not.
+struct Filed {
+    entry: Digest,
+    is_down: Arc<AtomicBool>,
+    told: Sender<Vec<(Digest, Request)>>,
+}
+
+impl Store for Filed {
+    fn open(&mut self, ours: u128, load: &mut dyn FnMut(Digest, Left)) -> Result<u128, String> {
+        if self.is_down.load(Relaxed) {
+            return Err(String::from("down"));
+        }
+        load(self.entry, Left { seconds: 1000, count: 7 });
+        Ok(ours)
+    }
+
+    fn exchange(&mut self, requests: &[(Digest, Request)]) -> Result<Vec<Option<Left>>, Broken> {
+        if self.is_down.load(Relaxed) {
+            return Err(Broken::Before(String::from("down")));
+        }
+        let _nobody_listens = self.told.send(requests.to_vec());
+        Ok(vec![None; requests.len()])
+    }
+}
+
+/// What an operator had forgotten while the file was not there came back with it.
+#[test]
+fn what_is_forgotten_while_the_file_is_down_is_not_loaded() {
+    for counted_anew in [None, Some(1)] {
+        let tables = Arc::new(Tables::new(Clock::system()));
+        let a = key(&tables, "a");
+        let (tell, told) = channel();
+        let is_down = Arc::new(AtomicBool::new(false));
+        let filed = Mutex::new(Some(Filed { entry: a, is_down: Arc::clone(&is_down), told: tell }));
+        let mut keeper = keeper::start_with(
+            Arc::clone(&tables),
+            Place::File("/played".into()),
+            Log::off(),
+            Box::new(move |_| Some(Box::new(filed.lock().unwrap().take()?))),
+        )
+        .unwrap();
+        assert_eq!(tables.left(a).map(|(_, count)| count), Some(7));
+        is_down.store(true, Relaxed);
+        until(|| !tables.report().healthy);
+        assert!(tables.forget(a));
+        if let Some(count) = counted_anew {
+            tables.count(a, count, 600);
+        }
+        is_down.store(false, Relaxed);
+        until(|| tables.report().healthy);
+        assert_eq!(tables.left(a).map(|(_, count)| count), counted_anew);
+        keeper.stop();
+        let told: Vec<_> = told.try_iter().flatten().filter(|(key, _)| *key == a).collect();
+        let counts = |(_, request): &(Digest, Request)| match request {
+            Request::Put(left) => Some(left.count),
+            _ => None,
+        };
+        assert_eq!(told.iter().map(counts).collect::<Vec<_>>(), [counted_anew]);
+    }
+}
+
+#[test]
+fn a_count_behind_a_forget_begins_anew() {
+    let stage = Stage::new(LONG);
+    let (a, b) = (key(&stage.tables, "a"), key(&stage.tables, "b"));
+    stage.tables.remember(b, 600);
+    stage.told();
+    // The store is busy until it answers.
+    stage.tables.forget(a);
+    stage.tables.count(a, 1, 600);
+    stage.tables.count(a, 2, 600);
+    stage.answer(vec![None]);
+    assert_eq!(stage.told(), [(a, Request::Put(Left { seconds: 600, count: 3 }))]);
     stage.answer(vec![None]);
 }

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_resolver::proto::op::{Message, OpCode, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, AAAA, MX, PTR, SOA};
-use hickory_resolver::proto::rr::{Name, RData, Record};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME, MX, NS, PTR, SOA};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 /// The time for which it says that there is nothing, in seconds.
 pub(super) const SOA_MINIMUM: u32 = 30;
@@ -20,6 +20,10 @@ pub(super) enum Behaviour {
     After(Duration),
     Silent,
     Fail,
+    /// Answers after two empty packets.
+    AfterNothing,
+    /// Names other servers instead of an answer.
+    Refer,
 }
 
 pub(super) struct TestServer {
@@ -69,11 +73,20 @@ fn record(line: &str) -> Record {
     let data = match words[2..] {
         ["A", address] => RData::A(A::from_str(address).unwrap()),
         ["AAAA", address] => RData::AAAA(AAAA::from_str(address).unwrap()),
+        ["CNAME", target] => RData::CNAME(CNAME(name(target))),
         ["PTR", target] => RData::PTR(PTR(Name::from_ascii(format!("{target}.")).unwrap())),
         ["MX", preference, target] => RData::MX(MX::new(preference.parse().unwrap(), name(target))),
         _ => panic!("{line}"),
     };
     Record::from_rdata(name(words[0]), words[1].parse().unwrap(), data)
+}
+
+fn referral(asked: &Message) -> Message {
+    let mut reply = Message::response(asked.metadata.id, OpCode::Query);
+    reply.queries.clone_from(&asked.queries);
+    let server = RData::NS(NS(name("ns.example.net")));
+    reply.authorities.push(Record::from_rdata(name("example.org"), 3600, server));
+    reply
 }
 
 impl State {
@@ -92,6 +105,13 @@ impl State {
                     reply
                 }
                 Behaviour::Answer => self.reply(&asked),
+                Behaviour::AfterNothing => {
+                    for _ in 0..2 {
+                        socket.send_to(&[], from).unwrap();
+                    }
+                    self.reply(&asked)
+                }
+                Behaviour::Refer => referral(&asked),
                 Behaviour::After(time) => {
                     std::thread::sleep(time);
                     self.reply(&asked)
@@ -106,8 +126,10 @@ impl State {
         reply.queries.clone_from(&asked.queries);
         let query = &asked.queries[0];
         let known = self.records.get(query.name());
-        let of_type =
-            known.into_iter().flatten().filter(|record| record.data.record_type() == query.query_type());
+        let of_type = known.into_iter().flatten().filter(|record| {
+            let found = record.data.record_type();
+            found == query.query_type() || found == RecordType::CNAME
+        });
         reply.answers = of_type.cloned().collect();
         if known.is_none() {
             reply.metadata.response_code = ResponseCode::NXDomain;

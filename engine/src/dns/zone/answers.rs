@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv4Addr;
 
-use crate::limits::{DNS_RECORDS_MAX, ZONE_ENTRIES_MAX};
+use crate::limits::{ZONE_ENTRIES_MAX, ZONE_VALUES_MAX};
 
 /// The place of `$=` among the templates.
 pub(super) const BASE: usize = 10;
@@ -158,7 +158,7 @@ impl Builder {
         new
     }
 
-    /// The number of the answer that has a value besides those of an answer; bounded as the records of one reply are.
+    /// The number of the answer that has a value besides those of an answer, at most [`ZONE_VALUES_MAX`].
     pub(super) fn with(&mut self, answer: u32, value: u32) -> u32 {
         if let Some(&known) = self.known_several.get(&(answer, value)) {
             return known;
@@ -171,7 +171,7 @@ impl Builder {
                 .map(|values| values.to_vec())
                 .unwrap_or_default(),
         };
-        let result = if values.contains(&value) || values.len() >= DNS_RECORDS_MAX {
+        let result = if values.contains(&value) || values.len() >= ZONE_VALUES_MAX {
             answer
         } else {
             values.push(value);
