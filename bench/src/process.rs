@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn lines_are_told_and_signals_sent() {
-        let mut process = shell("read line; echo $line; trap 'exit 7' TERM; while :; do sleep 0.01; done");
+        let mut process = shell("trap 'exit 7' TERM; read line; echo $line; while :; do sleep 0.01; done");
         process.tell("hello there").expect("it reads");
         process
             .until(Duration::from_secs(5), "says nothing", |process| process.log() == "hello there\n")
