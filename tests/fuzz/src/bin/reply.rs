@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use weir_smtp::Reply;
-use weir_smtp::reply::ReplyScanner;
+use weir_smtp::reply::{RECEIVED_BYTES_MAX, RECEIVED_LINES_MAX, ReplyScanner};
 
 fuzz_target!(|data: &[u8]| {
     let whole = ReplyScanner::default().scan(data);
@@ -14,8 +14,11 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(reply) = Reply::parse(data) {
         let mut wire = Vec::new();
         reply.print(&mut wire);
-        // Long lines are printed as several, so only what fits comes back as it was.
-        let again = Reply::parse(&wire);
-        assert!(again.is_ok_and(|again| again.code == reply.code) || wire.len() > data.len());
+        // Long lines are printed as several, so it may have become longer than what is read.
+        let lines = wire.iter().filter(|byte| **byte == b'\n').count();
+        if wire.len() <= RECEIVED_BYTES_MAX && lines <= RECEIVED_LINES_MAX {
+            let again = Reply::parse(&wire);
+            assert!(again.is_ok_and(|again| again.code == reply.code));
+        }
     }
 });
