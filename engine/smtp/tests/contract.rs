@@ -334,6 +334,7 @@ fn what_a_refused_bdat_announces_is_not_read_as_commands() {
         "BDAT\t6\r\n".to_owned(),
         format!("BDAT{}6\r\n", blanks(600)),
         format!("BDAT{}6\r\n", blanks(3000)),
+        format!("BDAT{}6\r\n", blanks(200_000)),
     ];
     for line in lines {
         for at_once in [true, false] {
@@ -351,6 +352,21 @@ fn what_a_refused_bdat_announces_is_not_read_as_commands() {
             assert!(!output.contains("250"), "{line:?} {output}");
         }
     }
+}
+
+/// The rest of a line that is read over is no line of its own.
+#[test]
+fn a_bdat_in_the_middle_of_a_line_announces_nothing() {
+    let (mut server, mut input) = (server(), Input::default());
+    input.push(b"EHLO a\r\n");
+    accept_until(&mut server, &mut input, Stage::Helo);
+    server.answer(Answer::Accept);
+    input.push(&[b'x'; 3000]);
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    server.output().clear();
+    input.push(b"BDAT 6 LAST\r\nRSET\r\n");
+    assert_eq!(server.next(&mut input), Need::Bytes);
+    assert_eq!(server.output(), b"500 5.5.2 Line too long\r\n250 2.0.0 Ok\r\n");
 }
 
 /// Where chunks were not offered, nobody sends one.

@@ -418,9 +418,10 @@ impl Server {
         };
         let line_bytes = self.discarded_bytes + feed + 1;
         let line = input.consume(feed + 1);
-        self.discarded_bytes = 0;
+        // The beginning of a line that was read over is not here, and its rest says nothing.
+        let line = if std::mem::take(&mut self.discarded_bytes) == 0 { line } else { line.end..line.end };
         let limits = &self.config.limits;
-        if line_bytes > limits.discarded_line_bytes_max {
+        if line_bytes > limits.discarded_line_bytes_max && !self.announces_chunk(input.bytes(line.clone())) {
             self.close(&replies::LINE_ENDLESS);
         } else if line_bytes > limits.parameter_line_bytes_max {
             self.bad_command(CommandFault::TooLong, input.bytes(line));
