@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 use weir_tests::rules::relay;
-use weir_tests::{Client, Folder, Keys, Loopback, Reply, Sink, Weir, until};
+use weir_tests::{Client, Folder, Keys, Loopback, Reply, Sink, TlsClient, Weir, until};
 
 const FROM: &str = "a@example.net";
 const TO: &str = "dev@example.org";
@@ -175,5 +175,49 @@ fn sessions_with_servers_are_taken_up_again() -> io::Result<()> {
         assert_eq!(hops.send()?.code, 250);
     }
     until("sessions that were resumed", || hops.second.lines(&["event=tls", "resumed=true"]).len() == 2);
+    Ok(())
+}
+
+/// REQUIRETLS goes from hop to hop (RFC 8689, 4.2.1): where the last has no TLS, the message goes no further, and its sender hears why.
+#[test]
+fn required_tls_is_required_of_every_hop() -> io::Result<()> {
+    let verified = "  tls required, verify \"mail.example.org\", ca \"mail.crt\"";
+    let listener = "  tls offered, cert \"mail.pem\"";
+    for (last, reply) in [(listener, "250 "), ("", "550 5.7.30 ")] {
+        let here = Loopback::new();
+        let (entry, middle, end) = (here.port(), here.port(), here.port());
+        let keys = Folder::new();
+        Keys::make(keys.path(), "mail", &["mail.example.org"]);
+        let serve = |rules: String, at| {
+            let folder = Folder::new();
+            for file in ["mail.pem", "mail.crt"] {
+                folder.write(file, std::fs::read(keys.join(file)).expect("what openssl has written"));
+            }
+            let file = folder.write("main.weir", rules);
+            Weir::serve(folder, file, at, &[])
+        };
+        let mailbox =
+            format!("weir 1\nlistener here {{\n  bind {end}\n{last}\n}}\non message {{ discard }}\n");
+        let third = serve(mailbox, end);
+        let to_last = if last.is_empty() { "" } else { verified };
+        let second = serve(relay(middle, &[end], listener, to_last), middle);
+        let _first = serve(relay(entry, &[middle], listener, verified), entry);
+
+        let mut client = TlsClient::connect(entry, true, &[]);
+        client.command("EHLO client.example.net")?;
+        assert_eq!(client.command(&format!("MAIL FROM:<{FROM}> REQUIRETLS"))?.code, 250);
+        client.command(&format!("RCPT TO:<{TO}>"))?;
+        let mut found = client.command("DATA")?;
+        if found.code == 354 {
+            found = client.command(&format!("{MESSAGE}."))?;
+        }
+        assert!(found.text.starts_with(reply), "{}", found.text);
+        if last.is_empty() {
+            until("the hop before it to refuse", || second.lines(&["event=verdict", "code=550"]).len() == 1);
+            assert!(third.lines(&["event=verdict"]).is_empty());
+        } else {
+            until("the last to take it", || third.lines(&["event=verdict", "code=250"]).len() == 1);
+        }
+    }
     Ok(())
 }
