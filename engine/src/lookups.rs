@@ -350,7 +350,8 @@ impl Gather for Lookups {
             if let (Some(greeting), Some(stream)) = (&mut self.greeting, &self.stream)
                 && !greeting.teaser.is_empty()
             {
-                let (_gone, _) = stream.post(std::mem::take(&mut greeting.teaser)).await;
+                // Not posted: who waits would hold its buffer.
+                let (_gone, _) = stream.write_all(std::mem::take(&mut greeting.teaser)).await;
             }
             loop {
                 let greeted = self.greeting.as_ref().map(|greeting| greeting.until);
@@ -393,7 +394,7 @@ impl Gather for Lookups {
 /// Begins the greeting and waits before the rest; what the client sends meanwhile ends the wait, and is given back as far as
 /// [`EARLY_BYTES_MAX`].
 pub async fn early(stream: &Stream, teaser: Vec<u8>, wait: Duration) -> Option<Vec<u8>> {
-    let (_gone, _) = stream.post(teaser).await;
+    let (_gone, _) = stream.write_all(teaser).await;
     tokio::time::timeout(wait, stream.has_come()).await.ok()?.then(|| stream.peek(EARLY_BYTES_MAX))
 }
 

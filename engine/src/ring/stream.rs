@@ -38,17 +38,11 @@ pub(super) struct Outbox {
     waker: Cell<Option<Waker>>,
 }
 
-/// The smallest buffer that is kept, in bytes.
-const SPARE_BYTES_MIN: usize = 128;
-
 impl Outbox {
     /// Takes back the buffer of the write that has ended, and how it failed.
     pub(super) fn take(&self, mut buffer: Vec<u8>, failed: Option<i32>) {
-        // One that was made for a single line is too small for replies, and many clients wait behind such a line.
-        if buffer.capacity() >= SPARE_BYTES_MIN {
-            buffer.clear();
-            self.spare.set(buffer);
-        }
+        buffer.clear();
+        self.spare.set(buffer);
         self.is_busy.set(false);
         self.failed.set(failed);
         self.waker.take().into_iter().for_each(Waker::wake);
