@@ -391,15 +391,22 @@ async fn close_idle(shard: std::rc::Weak<Shard>) {
 /// About what an idle session takes.
 const SESSION_BYTES: usize = 4 << 10;
 
-/// The load of a shard, in bytes: when it has fallen to half of what it was, much of what was freed is free for good.
+/// The load of a shard, in bytes: when it has fallen to half of what it was, or there has been none for a while, much of what was freed
+/// is free for good.
 #[derive(Default)]
 struct Tide {
     highest: usize,
+    looks_without: u32,
 }
+
+/// So many looks without any load are a while.
+const LOOKS_WITHOUT: u32 = 10;
 
 impl Tide {
     fn ebbs(&mut self, load: usize) -> bool {
-        let has_ebbed = self.highest >= EBB_BYTES && load <= self.highest / 2;
+        self.looks_without = if load == 0 { self.looks_without.saturating_add(1) } else { 0 };
+        let has_fallen = self.highest >= EBB_BYTES && load <= self.highest / 2;
+        let has_ebbed = has_fallen || self.looks_without == LOOKS_WITHOUT;
         self.highest = if has_ebbed { load } else { self.highest.max(load) };
         has_ebbed
     }
@@ -417,5 +424,14 @@ mod tests {
         let ebbs: Vec<bool> = loads.iter().map(|load| tide.ebbs(*load)).collect();
         let at: Vec<usize> = (0..ebbs.len()).filter(|&index| ebbs[index]).collect();
         assert_eq!(at, [4, 5, 8, 9, 10]);
+    }
+
+    #[test]
+    fn memory_is_given_back_once_when_there_has_been_no_load_for_a_while() {
+        let mut tide = Tide { looks_without: LOOKS_WITHOUT, ..Tide::default() };
+        let mut loads = vec![1; 3];
+        loads.extend([0; 25]);
+        let at: Vec<usize> = (0..loads.len()).filter(|&index| tide.ebbs(loads[index])).collect();
+        assert_eq!(at, [12]);
     }
 }
