@@ -190,6 +190,8 @@ pub const RELOAD_POLL: Duration = Duration::from_millis(2);
 pub const STOP_POLL: Duration = Duration::from_millis(20);
 /// How often the files of lists and maps are looked at for changes; one that has changed is read when it is the same at two looks.
 pub const LISTS_EVERY: Duration = Duration::from_secs(2);
+/// After so many looks at which a file was another each time, the log says that it cannot be read.
+pub const LISTS_RESTLESS_LOOKS: u32 = 30;
 /// How far the time of a file's change may lie before the clock: the kernel takes it at its tick, 100 times a second at least.
 pub const FILE_TIME_TICK: Duration = Duration::from_millis(10);
 /// Entries that an operator may have put into lists at once.

@@ -24,7 +24,7 @@ use crate::export;
 use crate::generation::{Reread, Stamp, stamp};
 use crate::limits::LISTS_EVERY;
 use crate::metrics::names;
-use looked::Looked;
+use looked::{Looked, RESTLESS};
 use zones::Zones;
 
 /// What is read anew.
@@ -62,7 +62,11 @@ pub async fn watch(control: Rc<Control>, edits: Rc<Edits>) {
             zones = Zones::new(&control);
         }
         zones.look(&control).await;
-        for watched in known.due() {
+        let due = known.due();
+        for watched in known.restless() {
+            report(&control, &watched.name, &watched.path, RESTLESS);
+        }
+        for watched in due {
             let (which, name, path) = (watched.which, watched.name.clone(), watched.path.clone());
             // A list may have millions of entries; checks and the admin socket go on meanwhile.
             let read = tokio::task::spawn_blocking(move || read(&watched)).await;
@@ -112,6 +116,11 @@ impl Known {
             looked.get_mut(&file.which).is_some_and(|looked| looked.is_due(stamp(&file.path)))
         });
         due.cloned().collect()
+    }
+
+    /// The files of which it is to be told that they never are at rest.
+    fn restless(&self) -> impl Iterator<Item = &Watched> {
+        self.files.iter().filter(|file| self.looked.get(&file.which).is_some_and(Looked::is_restless))
     }
 
     /// Publishes what was read together with what had been read before.

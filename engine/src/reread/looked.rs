@@ -2,6 +2,7 @@
 
 use crate::config::Unread;
 use crate::generation::Stamp;
+use crate::limits::LISTS_RESTLESS_LOOKS;
 
 /// What is known of a file. Without a stamp it is not there, or is to be read.
 ///
@@ -16,18 +17,30 @@ pub(super) struct Looked {
     seen: Option<Stamp>,
     /// Why it cannot be read, as it was told last.
     told: Option<String>,
+    /// Looks in a row at which it was another than before.
+    restless: u32,
 }
+
+/// What is said of a file that is another at each look, for [`LISTS_RESTLESS_LOOKS`]: its entries of before go on to serve.
+pub(super) const RESTLESS: &str =
+    "it changes so often that it is never at rest; write it less often, or to another name and rename it";
 
 impl Looked {
     /// One that was read when it was so.
     pub(super) fn new(read: Option<Stamp>) -> Self {
-        Self { read, seen: None, told: None }
+        Self { read, seen: None, told: None, restless: 0 }
     }
 
     /// Whether it is to be read now that it is so: half a list would be a list too, so it is when it was the same at the look before.
     pub(super) fn is_due(&mut self, now: Option<Stamp>) -> bool {
         let is_at_rest = std::mem::replace(&mut self.seen, now) == now;
+        self.restless = if is_at_rest { 0 } else { self.restless.saturating_add(1) };
         is_at_rest && now != self.read
+    }
+
+    /// Whether it is to be told now that it never is at rest.
+    pub(super) fn is_restless(&self) -> bool {
+        self.restless == LISTS_RESTLESS_LOOKS
     }
 
     /// What is to be done with what was read or with the fault of it, when it is so after that. One that has changed meanwhile is read
@@ -100,6 +113,21 @@ mod tests {
         assert!(looked.is_due(file.now()));
         assert_eq!(looked.outcome(file.now(), Ok(())), Some(Ok(())));
         assert!(!looked.is_due(file.now()));
+    }
+
+    /// Its entries of before served for ever, and nobody heard why.
+    #[test]
+    fn a_file_that_never_rests_is_told_once() {
+        let file = File::new("restless");
+        let mut looked = Looked::new(file.now());
+        let mut told = 0;
+        for number in 0..2 * usize::try_from(LISTS_RESTLESS_LOOKS).unwrap() {
+            file.write(&"a".repeat(number));
+            assert!(!looked.is_due(file.now()));
+            told += usize::from(looked.is_restless());
+        }
+        assert_eq!(told, 1);
+        assert!(looked.is_due(file.now()) && !looked.is_restless());
     }
 
     /// A file that could not be read, for want of a descriptor, was not tried again.

@@ -1,6 +1,6 @@
 //! Zone files of DNS lists that have changed.
 
-use super::looked::Looked;
+use super::looked::{Looked, RESTLESS};
 use crate::config::{Disk, Unread, read_zone_file};
 use crate::control::Control;
 use crate::export;
@@ -57,6 +57,9 @@ impl Zones {
         for index in 0..self.files.len() {
             let Some(watched) = self.files.get_mut(index) else { return };
             if !watched.looked.is_due(stamp(&watched.file.path)) {
+                if watched.looked.is_restless() {
+                    super::report(control, watched.name(), &watched.file.path, RESTLESS);
+                }
                 continue;
             }
             let (path, format) = (watched.file.path.clone(), watched.file.format);
