@@ -19,6 +19,15 @@ fn server() -> Server {
     Server::new(Arc::new(ServerConfig::new("mx.example.org")))
 }
 
+/// A session whose EHLO has been accepted.
+fn greeted(mut server: Server) -> (Server, Input) {
+    let mut input = Input::default();
+    input.push(b"EHLO a\r\n");
+    accept_until(&mut server, &mut input, Stage::Helo);
+    server.answer(Answer::Accept);
+    (server, input)
+}
+
 /// Accepts whatever is asked until the stage is reached.
 fn accept_until(server: &mut Server, input: &mut Input, stage: Stage) {
     loop {
@@ -357,10 +366,7 @@ fn what_a_refused_bdat_announces_is_not_read_as_commands() {
 /// The rest of a line that is read over is no line of its own.
 #[test]
 fn a_bdat_in_the_middle_of_a_line_announces_nothing() {
-    let (mut server, mut input) = (server(), Input::default());
-    input.push(b"EHLO a\r\n");
-    accept_until(&mut server, &mut input, Stage::Helo);
-    server.answer(Answer::Accept);
+    let (mut server, mut input) = greeted(server());
     input.push(&[b'x'; 3000]);
     assert_eq!(server.next(&mut input), Need::Bytes);
     server.output().clear();
@@ -374,10 +380,8 @@ fn a_bdat_in_the_middle_of_a_line_announces_nothing() {
 fn a_bdat_that_was_not_offered_is_no_command() {
     let mut config = ServerConfig::new("mx.example.org");
     config.extensions = config.extensions.without(Extension::Chunking);
-    let (mut server, mut input) = (Server::new(Arc::new(config)), Input::default());
-    input.push(b"EHLO a\r\nBDAT 6 LAST\nRSET\r\n");
-    accept_until(&mut server, &mut input, Stage::Helo);
-    server.answer(Answer::Accept);
+    let (mut server, mut input) = greeted(Server::new(Arc::new(config)));
+    input.push(b"BDAT 6 LAST\nRSET\r\n");
     assert_eq!(server.next(&mut input), Need::Bytes);
     assert!(server.output().ends_with(b"250 2.0.0 Ok\r\n"));
 }
